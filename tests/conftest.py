@@ -1,0 +1,15 @@
+"""What every test shares: a quiet TensorFlow, a drawing backend with no window, and a seed."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed Python, NumPy and the backend, so that each test is the same run alone or in a suite."""
+    keras.utils.set_random_seed(20)
