@@ -1,0 +1,166 @@
+"""What every dropout layer shares: rate, step, seed, saving and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dropouts import masks, random, schedules
+from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
+from keras_dropouts.layers.place import place_in_model
+
+Tensor = Any
+Schedule = Callable[[Any], Any]
+
+_FOLLOW_SCHEDULE = -1.0  # the value of the rate variable while a schedule sets the rate
+
+
+class BaseDropout(keras.layers.Layer):
+    """A layer that drops part of its input in training and is the identity otherwise.
+
+    A subclass says what is dropped: by `mask_shape`, where dimensions of 1 are dropped as a
+    whole, or by `drop`. Its state is the rate, the step and the key of its random numbers; all
+    three are saved with the model, so a resumed run goes on exactly where it stopped.
+
+    Args:
+        rate: Probability of dropping, a number in [0, 1], or a schedule: any serializable
+            callable step -> rate, `keras.optimizers.schedules` objects included. Values of a
+            schedule outside [0, 1] are clipped while training.
+        seed: None or an integer in [0, 2**63). With an integer the masks are the same in each
+            run. Two layers of one model draw different masks even with the same seed.
+        **kwargs: `name`, `dtype` and `trainable`, as for every Keras layer.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+    """
+
+    learned = False
+
+    def __init__(self, rate: float | Schedule, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.schedule: Schedule | None = None
+        if is_real(rate):
+            self._initial_rate = self._check_rate(rate)
+        else:
+            self.schedule = schedules.check_schedule(rate)
+            self._initial_rate = _FOLLOW_SCHEDULE
+        self.seed = check_seed(seed)
+        self._make_rate()
+        self._step = self._state("step", (), "int32", 0)
+        self._key = self._state("key", (2,), "int32", random.new_key(self.seed))
+        self._build_at_init()
+
+    def _check_rate(self, rate: Any) -> float:
+        return check_rate(rate)
+
+    def _make_rate(self) -> None:
+        self._rate = self._state("rate", (), "float32", self._initial_rate)
+
+    def _state(
+        self, name: str, shape: tuple[int, ...], dtype: str, value: Any, **kwargs: Any
+    ) -> Any:
+        arguments = {
+            "trainable": False,
+            "autocast": False,  # a rate in bfloat16 would have three digits at best
+            "aggregation": "only_first_replica",
+            **kwargs,
+        }
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
+            **arguments,
+        )
+
+    @property
+    def rate(self) -> float:
+        """The present probability of dropping.
+
+        Set it with a number in [0, 1]: compiled steps see it with no retrace. Over a schedule a
+        number prevails until `layer.rate = layer.schedule` hands the rate back.
+        """
+        return as_float(self.current_rate())
+
+    @rate.setter
+    def rate(self, value: Any) -> None:
+        if self.schedule is not None and value is self.schedule:
+            self._rate.assign(_FOLLOW_SCHEDULE)
+        else:
+            self._rate.assign(self._check_rate(value))
+
+    @property
+    def step(self) -> int:
+        """The number of training calls so far."""
+        return int(ops.convert_to_numpy(self._step))
+
+    def current_rate(self) -> Tensor:
+        """Return the present rate as a float32 scalar tensor, inside a compiled step too."""
+        rate = ops.convert_to_tensor(self._rate)
+        if self.schedule is None:
+            return rate
+        scheduled = ops.cast(self.schedule(ops.convert_to_tensor(self._step)), "float32")
+        return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if not training:
+            return inputs
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
+            raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
+        outputs = self.drop(inputs, self.current_rate(), self._next_stream())
+        # Last, as PyTorch changes the step in place and the stream holds it.
+        self._step.assign_add(1)
+        return outputs
+
+    def _next_stream(self) -> random.Stream:
+        key, step = ops.convert_to_tensor(self._key), ops.convert_to_tensor(self._step)
+        return random.Stream(key, step, place_in_model(self, self._key))
+
+    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+        """Return `inputs` with part of it dropped, by random numbers from `stream`."""
+        bits = random.bits(stream, self.mask_shape(inputs))
+        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        return masks.apply_mask(inputs, keep, masks.keep_scale(rate))
+
+    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""
+        return tuple(ops.shape(inputs))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def stripped(self) -> keras.layers.Layer | None:
+        """Return what stands in for the layer in a model without dropout: None, nothing."""
+        return None
+
+    def frozen(self) -> list[keras.layers.Layer]:
+        """Return what stands in for the layer once its rate is a constant.
+
+        Keras's own layer where there is one, else this one with the present rate.
+        """
+        return [type(self).from_config({**self.get_config(), "rate": self.rate})]
+
+    def _frozen_as(self, kind: type[keras.layers.Layer], **arguments: Any) -> keras.layers.Layer:
+        return kind(self.rate, seed=self.seed, name=self.name, dtype=self.dtype_policy, **arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        rate = self.schedule
+        if rate is None:
+            # As it was given, to the last digit, unless the rate was set since.
+            same = np.float32(self.rate) == np.float32(self._initial_rate)
+            rate = self._initial_rate if same else self.rate
+        return {**super().get_config(), "rate": schedules.serialize(rate), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BaseDropout:
+        return cls(**{**config, "rate": schedules.deserialize(config["rate"])})
+
+
+def as_float(value: Tensor) -> float:
+    """Return a float32 scalar as the float with the fewest digits: 0.3, not 0.30000001192."""
+    return float(str(np.float32(ops.convert_to_numpy(value))))

@@ -1,0 +1,279 @@
+"""ConcreteDropout: a wrapper whose dropout rate is learned by gradient descent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import layers as keras_layers
+from keras import ops
+
+from keras_dropouts import masks, random
+from keras_dropouts.arguments import (
+    check_choice,
+    check_integer,
+    check_positive,
+    check_rate,
+    invalid,
+    is_real,
+)
+from keras_dropouts.layers.base import BaseDropout, Tensor, as_float
+from keras_dropouts.layers.spatial_dropout import spatial_stand_in
+from keras_dropouts.registry import register
+
+_DENSE = (keras_layers.Dense, keras_layers.EinsumDense)
+_CONVOLUTIONS = (
+    keras_layers.Conv1D,
+    keras_layers.Conv2D,
+    keras_layers.Conv3D,
+    keras_layers.DepthwiseConv1D,
+    keras_layers.DepthwiseConv2D,
+    keras_layers.SeparableConv1D,
+    keras_layers.SeparableConv2D,
+)
+
+
+@register
+class ConcreteDropout(BaseDropout):
+    """Wraps a layer with dropout of its input at a rate that is learned.
+
+    The decision to drop is relaxed to z = sigmoid((logit(p) + logit(u)) / t), with u uniform on
+    (0, 1), so the loss has a gradient with respect to p; the layer's input is multiplied by
+    (1 - z) / (1 - p). For a convolution whole channels are dropped. When not training the
+    wrapped layer sees its input as it is. As the decision is relaxed, the mean over masks is
+    the input only up to a small error that shrinks with t, as in the paper.
+
+    Two terms join the loss: `weight_regularizer * ||W||**2 / (1 - p)` and
+    `dropout_regularizer * K * (p log p + (1 - p) log(1 - p))`, where W is the kernel that meets
+    the input and K the number of dropped dimensions (features; channels of a convolution). The
+    second is negative, so the loss may go below zero. Take both factors from
+    `concrete_regularizers`.
+
+    The learned rate is `layer.rate`, and the metric `<name>_rate` in the history of `fit`.
+
+    Stripped, it is the wrapped layer; frozen, it is Keras's `Dropout` (or `SpatialDropout1D` to
+    `3D`) with the learned rate, followed by the wrapped layer.
+
+    Args:
+        layer: A Dense, EinsumDense, Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D,
+            SeparableConv1D or SeparableConv2D layer.
+        rate: Rate at the start, a number strictly between 0 and 1.
+        weight_regularizer: Factor of the weight term, a finite number of at least 0.
+        dropout_regularizer: Factor of the entropy term, a finite number of at least 0.
+        temperature: t, a number above 0; None means 0.1, or 2/3 for a convolution.
+        seed: None or an integer in [0, 2**63).
+
+    Call arguments:
+        inputs: Tensor of floats, as the wrapped layer takes it.
+        training: Whether to drop.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+        >>> weight, entropy = kd.concrete_regularizers(dataset_size=60_000, loss="crossentropy")
+        >>> kd.ConcreteDropout(keras.layers.Dense(64), 0.1, weight, entropy)
+
+    Reference:
+        Gal, Hron and Kendall, 2017, "Concrete dropout".
+    """
+
+    learned = True
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        rate: float = 0.1,
+        weight_regularizer: float = 1e-6,
+        dropout_regularizer: float = 1e-5,
+        temperature: float | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(layer, (*_DENSE, *_CONVOLUTIONS)):
+            names = ", ".join(kind.__name__ for kind in (*_DENSE, *_CONVOLUTIONS))
+            raise invalid("layer", f"one of these layers: {names}", layer)
+        if not is_real(rate):
+            expected = "a number strictly between 0 and 1, where learning starts"
+            raise invalid("rate", expected, rate, "A schedule goes to `ScheduledDropout`.")
+        super().__init__(rate, seed=seed, **kwargs)
+        self.layer = layer
+        self.supports_masking = layer.supports_masking
+        self.weight_regularizer = _check_factor(weight_regularizer, "weight_regularizer")
+        self.dropout_regularizer = _check_factor(dropout_regularizer, "dropout_regularizer")
+        self.spatial = isinstance(layer, _CONVOLUTIONS)
+        self._given_temperature = temperature
+        default = 2.0 / 3.0 if self.spatial else 0.1
+        self.temperature = (
+            default if temperature is None else check_positive(temperature, "temperature")
+        )
+        self.rate_metric = PresentRate(self)
+
+    def _check_rate(self, rate: Any) -> float:
+        rate = check_rate(rate)
+        if not 0.0 < rate < 1.0:
+            expected = "a number strictly between 0 and 1, as the rate is learned as a logit"
+            raise invalid("rate", expected, rate)
+        return rate
+
+    def _make_rate(self) -> None:
+        start = _logit(self._initial_rate)
+        self._logit = self._state("rate_logit", (), "float32", start, trainable=True)
+
+    @property
+    def rate(self) -> float:
+        """The present learned rate. Set it with a number strictly between 0 and 1."""
+        return as_float(self.current_rate())
+
+    @rate.setter
+    def rate(self, value: Any) -> None:
+        self._logit.assign(_logit(self._check_rate(value)))
+
+    def current_rate(self) -> Tensor:
+        return ops.sigmoid(ops.convert_to_tensor(self._logit))
+
+    def build(self, input_shape: Any) -> None:
+        if not self.layer.built:
+            self.layer.build(input_shape)
+        self._rank = len(input_shape)
+        self._dropped_dimensions = self._count_dropped_dimensions(input_shape)
+        self._logit.regularizer = self._regularization
+
+    def _count_dropped_dimensions(self, input_shape: Any) -> int:
+        if isinstance(self.layer, keras_layers.EinsumDense):
+            inputs, kernel, output = _einsum_terms(self.layer.equation)
+            contracted = [
+                input_shape[i - len(inputs)]
+                for i, letter in enumerate(inputs)
+                if letter in kernel and letter not in output
+            ]
+            return math.prod(contracted)
+        return int(input_shape[1 if self._channels_first else -1])
+
+    @property
+    def _channels_first(self) -> bool:
+        return getattr(self.layer, "data_format", None) == "channels_first"
+
+    def _regularization(self, logit: Tensor) -> Tensor:
+        """Return both terms, from the logit; it is the regularizer of that weight."""
+        logit = ops.cast(ops.convert_to_tensor(logit), "float32")
+        rate = ops.sigmoid(logit)
+        kernel = getattr(self.layer, "depthwise_kernel", None)
+        kernel = self.layer.kernel if kernel is None else kernel
+        weights = ops.sum(ops.square(ops.cast(ops.convert_to_tensor(kernel), "float32")))
+        entropy = rate * ops.log_sigmoid(logit) + (1.0 - rate) * ops.log_sigmoid(-logit)
+        return (
+            self.weight_regularizer * weights * (1.0 + ops.exp(logit))  # 1 / (1 - p)
+            + self.dropout_regularizer * self._dropped_dimensions * entropy
+        )
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        return self.layer(super().call(inputs, training=training))
+
+    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+        noise = random.uniform(stream, self.mask_shape(inputs))
+        logit = ops.convert_to_tensor(self._logit)
+        dropped = masks.concrete_drop(noise, logit, self.temperature)
+        factor = (1.0 - dropped) * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
+        dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
+        return ops.cast(ops.cast(inputs, dtype) * ops.cast(factor, dtype), inputs.dtype)
+
+    def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
+        shape = super().mask_shape(inputs)
+        if not self.spatial:
+            return shape
+        channels = 1 if self._channels_first else len(shape) - 1
+        return tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(shape))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.layer.compute_output_shape(input_shape)
+
+    def stripped(self) -> keras.layers.Layer:
+        return type(self.layer).from_config(self.layer.get_config())
+
+    def frozen(self) -> list[keras.layers.Layer]:
+        if not self.spatial:
+            return [self._frozen_as(keras_layers.Dropout), self.stripped()]
+        data_format = "channels_first" if self._channels_first else "channels_last"
+        return [spatial_stand_in(self, self._rank, data_format), self.stripped()]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "layer": keras.saving.serialize_keras_object(self.layer),
+            "weight_regularizer": self.weight_regularizer,
+            "dropout_regularizer": self.dropout_regularizer,
+            "temperature": self._given_temperature,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> ConcreteDropout:
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        return super().from_config({**config, "layer": layer})  # type: ignore[return-value]
+
+
+class PresentRate(keras.metrics.Metric):
+    """The present rate of a layer as a metric, so that `fit` shows it and keeps its history."""
+
+    def __init__(self, layer: BaseDropout) -> None:
+        super().__init__(name=f"{layer.name}_rate")
+        self._read = layer.current_rate
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the rate is state of the layer."""
+
+    def result(self) -> Tensor:
+        return self._read()
+
+
+def concrete_regularizers(
+    dataset_size: int,
+    length_scale: float = 1e-2,
+    model_precision: float = 1.0,
+    loss: str = "mse",
+) -> tuple[float, float]:
+    """Return the two factors of `ConcreteDropout`: weight_regularizer and dropout_regularizer.
+
+    They are l**2 / (tau * N) and 2 / (tau * N); the 2 is left out for cross-entropy. The loss is
+    meant as a mean over the samples.
+
+    Args:
+        dataset_size: N, the number of training samples, an integer above 0.
+        length_scale: l, the prior length scale, above 0: the larger, the smoother.
+        model_precision: tau, the inverse variance of the observation noise, above 0. Take 1 for
+            cross-entropy and for a network that predicts its own variance.
+        loss: "mse" for squared errors (also those weighted by a predicted precision), or
+            "crossentropy".
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+        >>> kd.concrete_regularizers(1_000, length_scale=0.1)
+        (1e-05, 0.002)
+
+    Reference:
+        Gal, Hron and Kendall, 2017, "Concrete dropout".
+    """
+    size = check_integer(dataset_size, "dataset_size", minimum=1)
+    scale = check_positive(length_scale, "length_scale")
+    precision = check_positive(model_precision, "model_precision")
+    factor = {"mse": 2.0, "crossentropy": 1.0}[check_choice(loss, "loss", ("mse", "crossentropy"))]
+    return scale**2 / (precision * size), factor / (precision * size)
+
+
+def _check_factor(value: Any, argument: str) -> float:
+    if not is_real(value) or not math.isfinite(value) or value < 0:
+        raise invalid(argument, "a finite number of at least 0", value)
+    return float(value)
+
+
+def _logit(rate: float) -> float:
+    return math.log(rate) - math.log1p(-rate)
+
+
+def _einsum_terms(equation: str) -> tuple[str, str, str]:
+    left, output = equation.replace(".", "").replace(" ", "").split("->")
+    inputs, kernel = left.split(",")
+    return inputs, kernel, output

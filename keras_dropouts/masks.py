@@ -1,0 +1,129 @@
+"""Pure functions: random bits and a rate in, a keep-mask and a scale out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+Tensor = Any
+
+
+def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float = 0.5) -> Tensor:
+    """Return a boolean mask that is False with probability `rate`.
+
+    A number is dropped when its bits are below t = floor(rate * 2**width + fraction). With a
+    `fraction` that is uniform over [0, 1) from step to step the probability is `rate` itself,
+    not `rate` rounded to 2**-width: E[t] = rate * 2**width. At rate 0 nothing is dropped. At
+    rate 1 the largest value is still kept, as t has to fit the bits' dtype: `keep_scale` is 0
+    there, so nothing gets through.
+
+    bits: integers from 0 to 2**width - 1; rate: float32 scalar or any shape that broadcasts.
+    """
+    # The largest float32 below 2**width, for a width beyond its 24 bits of precision.
+    largest = 2**width - max(1, 2 ** (width - 24))
+    threshold = ops.minimum(ops.floor(rate * 2.0**width + fraction), float(largest))
+    return ops.greater_equal(bits, ops.cast(threshold, bits.dtype))
+
+
+def keep_scale(rate: Tensor) -> Tensor:
+    """Return 1 / (1 - rate) in float32, and 0 where `rate` is 1."""
+    keep = 1.0 - rate
+    return ops.where(keep > 0.0, 1.0 / ops.where(keep > 0.0, keep, 1.0), 0.0)
+
+
+def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor) -> Tensor:
+    """Return `inputs * scale` where `keep` is True and exact zeros elsewhere.
+
+    The product is taken in float32 at least: bfloat16 would round the scale itself by up to
+    0.4 %, the same way for every element.
+    """
+    dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
+    scaled = ops.cast(ops.cast(inputs, dtype) * ops.cast(scale, dtype), inputs.dtype)
+    return ops.where(keep, scaled, ops.zeros((), inputs.dtype))
+
+
+def dilate(seeds: Tensor, block_sizes: Sequence[int], first_axis: int) -> Tensor:
+    """Return a boolean map that is True where a block covers it.
+
+    A seed at index s covers the map's positions s - k + 1 .. s along its axis, so an axis of
+    the result is k - 1 shorter than the seeds'. log2(k) shifted ORs an axis.
+    """
+    for axis, block_size in enumerate(block_sizes, first_axis):
+        width = 1
+        while width < block_size:
+            shift = min(width, block_size - width)
+            length = ops.shape(seeds)[axis] - shift
+            seeds = ops.logical_or(_from(seeds, axis, 0, length), _from(seeds, axis, shift, length))
+            width += shift
+    return seeds
+
+
+def _from(x: Tensor, axis: int, start: int, length: Any) -> Tensor:
+    index = [slice(None)] * len(x.shape)
+    index[axis] = slice(start, start + length)
+    return x[tuple(index)]
+
+
+def coverage(length: Any, block_size: int) -> tuple[Tensor, Tensor]:
+    """Return how many seeds can cover a position, and for which share of the positions.
+
+    For blocks that lie wholly inside an axis of `length` positions: counts 1 .. k, float32 of
+    shape (k,), and the share of positions with each count, which sums to 1. A block longer than
+    the axis is clamped to it.
+    """
+    length = ops.cast(length, "float32")
+    counts = ops.convert_to_tensor(np.arange(1, block_size + 1, dtype="float32"))
+    clamped = ops.minimum(float(block_size), length)
+    peak = ops.minimum(clamped, length - clamped + 1.0)
+    share = ops.where(counts < peak, 2.0, ops.where(counts > peak, 0.0, length - 2.0 * peak + 2.0))
+    return counts, share / length
+
+
+def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) -> Tensor:
+    """Return the seed probability gamma at which blocks inside the map drop `rate` of it.
+
+    Solves mean over positions of 1 - (1 - gamma)**n = rate, where n counts the seeds that can
+    cover a position, for any number of axes. Newton's method in q = -log(1 - gamma) on
+    log(mean(exp(-q n))) = log(1 - rate): convex and falling, so it climbs to the root from
+    q = 0 without overshoot. float32 scalar in, float32 scalar out.
+    """
+    counts, share = ops.ones((1,)), ops.ones((1,))
+    for length, block_size in zip(lengths, block_sizes, strict=True):
+        axis_counts, axis_share = coverage(length, block_size)
+        counts = ops.reshape(ops.expand_dims(counts, -1) * axis_counts, (-1,))
+        share = ops.reshape(ops.expand_dims(share, -1) * axis_share, (-1,))
+    target = ops.log1p(-ops.minimum(rate, 1.0 - 2.0**-24))
+    q = ops.zeros_like(target)
+    for _ in range(12):
+        kept = share * ops.exp(-q * counts)
+        dropped = ops.sum(share * ops.expm1(-q * counts))
+        q = q + (ops.log1p(dropped) - target) * ops.sum(kept) / ops.sum(counts * kept)
+    return -ops.expm1(-q)
+
+
+def clipped_seed_rate(rate: Tensor, block_sizes: Sequence[int]) -> Tensor:
+    """Return gamma = 1 - (1 - rate)**(1/k**d), for blocks that may reach over the border.
+
+    Every position is then covered by exactly k**d seeds, so each is dropped with probability
+    `rate`.
+    """
+    return -ops.expm1(ops.log1p(-ops.minimum(rate, 1.0 - 2.0**-24)) / float(np.prod(block_sizes)))
+
+
+def paper_seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) -> Tensor:
+    """Return gamma = rate / k**d * prod(L / (L - k + 1)), the formula of Ghiasi et al. (2018)."""
+    gamma = rate
+    for length, block_size in zip(lengths, block_sizes, strict=True):
+        length = ops.cast(length, "float32")
+        clamped = ops.minimum(float(block_size), length)
+        gamma = gamma / clamped * length / (length - clamped + 1.0)
+    return ops.minimum(gamma, 1.0)
+
+
+def concrete_drop(uniform: Tensor, logit: Tensor, temperature: float) -> Tensor:
+    """Return the relaxed drop decision sigmoid((logit(p) + logit(u)) / t), float32 in [0, 1]."""
+    noise = ops.log(uniform) - ops.log1p(-uniform)
+    return ops.sigmoid((logit + noise) / temperature)

@@ -1,0 +1,137 @@
+"""Keys and random bits: the only file that knows which backend runs.
+
+Every number drawn is a function of a key, the layer's step, the layer's place in its model and
+the index of the draw within one call. On TensorFlow it is Philox 4x32-10 (Salmon et al., 2011,
+"Parallel random numbers: as easy as 1, 2, 3"), whose words any program can compute again:
+
+    key     = the two 32-bit words of the layer's key
+    counter = (block index: 64 bits, tag: 32 bits, step: 32 bits)
+    tag     = place << 16 | replica << 4 | draw
+
+JAX draws with its own threefry generator and PyTorch with its Mersenne twister, each seeded from
+the same four values: reproducible, but other numbers than TensorFlow's.
+"""
+
+from __future__ import annotations
+
+import math
+import random as python_random
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+Tensor = Any  # Keras tensors have no common type across backends
+
+_GOLDEN = -1640531527  # 2**32 / golden ratio, as int32: multiples of it spread evenly
+
+
+class Stream(NamedTuple):
+    """Where random numbers come from: one layer, at one step.
+
+    key: int32 tensor of shape (2,); step: int32 scalar tensor; place: the layer's place in the
+    model that runs, 0 to 65535, which keeps apart two layers that have the same key.
+    """
+
+    key: Tensor
+    step: Tensor
+    place: int
+
+
+def new_key(seed: int | None) -> np.ndarray:
+    """Return a key, int32 of shape (2,): the same for the same seed, a fresh one for None.
+
+    Fresh keys come from Python's `random`, which `keras.utils.set_random_seed` seeds.
+    """
+    if seed is None:
+        seed = python_random.getrandbits(63)
+    words = np.random.SeedSequence(seed).generate_state(2, np.uint32)
+    return words.view(np.int32)
+
+
+def bits(stream: Stream, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
+    """Return independent integers, uniform over 0 .. 2**width - 1, of the given shape.
+
+    `width` is 16 or 32; dimensions may be ints or scalar tensors; `draw` (0 to 15) tells apart
+    several draws of one call. The dtype is an integer one that holds the range.
+    """
+    return _BITS[keras.backend.backend()](stream, shape, width, draw)
+
+
+def uniform(stream: Stream, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
+    """Return float32 numbers, uniform over the open interval (0, 1) in steps of 2**-23."""
+    words = bits(stream, shape, 32, draw)
+    high = ops.cast(ops.right_shift(words, ops.cast(9, words.dtype)), "float32")
+    return (high + 0.5) * 2.0**-23
+
+
+def fraction(stream: Stream) -> Tensor:
+    """Return a float32 scalar in [0, 1) that is spread evenly over the steps of one layer.
+
+    A golden-ratio sequence: over n steps its mean is within about 1/n of one half, and it costs
+    a multiplication.
+    """
+    mixed = stream.step * _GOLDEN + stream.key[0]
+    return ops.cast(ops.bitwise_and(mixed, 0xFFFFFF), "float32") * 2.0**-24
+
+
+def _tag(stream: Stream, draw: int) -> int:
+    return (stream.place & 0xFFFF) << 16 | draw
+
+
+def _signed(word: int) -> int:
+    """Return the int32 that has the bits of an unsigned 32-bit word."""
+    return word - 2**32 if word >= 2**31 else word
+
+
+def _tensorflow_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
+    import tensorflow as tf
+
+    tag = tf.constant(_signed(_tag(stream, draw)), tf.int32)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        tag += tf.cast(context.replica_id_in_sync_group, tf.int32) * 16
+    zero = tf.zeros_like(tag)
+    counter = tf.reshape(tf.stack([zero, zero, tag, tf.cast(stream.step, tf.int32)]), [2, 2])
+    static = all(isinstance(size, int) for size in shape)
+    count = math.prod(shape) if static else tf.reduce_prod(tf.stack(shape))
+    numbers_per_word = 32 // width
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=tf.reshape((count + numbers_per_word - 1) // numbers_per_word, [1]),
+        key=tf.bitcast(tf.bitcast(tf.reshape(stream.key, [1, 2]), tf.int64), tf.uint64),
+        counter=tf.bitcast(tf.bitcast(counter, tf.int64), tf.uint64),
+        alg=1,  # Philox by name: XLA's default generator is many times slower on the CPU
+        dtype=tf.uint32,
+    )
+    if width == 16:
+        words = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count]
+    return tf.reshape(words, shape)
+
+
+def _jax_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
+    import jax
+    import jax.numpy as jnp
+
+    words = jax.lax.bitcast_convert_type(jnp.asarray(stream.key, jnp.int32), jnp.uint32)
+    key = jax.random.wrap_key_data(words, impl="threefry2x32")
+    key = jax.random.fold_in(jax.random.fold_in(key, stream.step), _tag(stream, draw))
+    return jax.random.bits(key, shape, jnp.uint16 if width == 16 else jnp.uint32)
+
+
+def _torch_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
+    import torch
+
+    # PyTorch compares no unsigned integers: each width takes the next signed type.
+    dtype = torch.int32 if width == 16 else torch.int64
+    if stream.key.device.type == "meta":  # a symbolic call: only shape and dtype matter
+        return torch.empty(shape, dtype=dtype, device="meta")
+    entropy = [int(word) & 0xFFFFFFFF for word in (*stream.key.tolist(), int(stream.step))]
+    seed = np.random.SeedSequence([*entropy, _tag(stream, draw)]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator(device=stream.key.device).manual_seed(int(seed) & (2**63 - 1))
+    return torch.randint(
+        2**width, shape, generator=generator, dtype=dtype, device=stream.key.device
+    )
+
+
+_BITS = {"tensorflow": _tensorflow_bits, "jax": _jax_bits, "torch": _torch_bits}
