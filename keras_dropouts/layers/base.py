@@ -50,7 +50,8 @@ class BaseDropout(keras.layers.Layer):
             self.schedule = schedules.check_schedule(rate)
             self._initial_rate = _FOLLOW_SCHEDULE
         self.seed = check_seed(seed)
-        self._make_rate()
+        start = self._encode(self._initial_rate)
+        self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
         self._step = self._state("step", (), "int32", 0)
         self._key = self._state("key", (2,), "int32", random.new_key(self.seed))
         self._build_at_init()
@@ -58,24 +59,21 @@ class BaseDropout(keras.layers.Layer):
     def _check_rate(self, rate: Any) -> float:
         return check_rate(rate)
 
-    def _make_rate(self) -> None:
-        self._rate = self._state("rate", (), "float32", self._initial_rate)
+    def _encode(self, rate: float) -> float:
+        """Return what the rate's variable holds for a rate."""
+        return rate
 
     def _state(
-        self, name: str, shape: tuple[int, ...], dtype: str, value: Any, **kwargs: Any
+        self, name: str, shape: tuple[int, ...], dtype: str, value: Any, trainable: bool = False
     ) -> Any:
-        arguments = {
-            "trainable": False,
-            "autocast": False,  # a rate in bfloat16 would have three digits at best
-            "aggregation": "only_first_replica",
-            **kwargs,
-        }
         return self.add_weight(
             name=name,
             shape=shape,
             dtype=dtype,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
-            **arguments,
+            trainable=trainable,
+            autocast=False,  # a rate in bfloat16 would have three digits at best
+            aggregation="none" if trainable else "only_first_replica",
         )
 
     @property
@@ -85,14 +83,18 @@ class BaseDropout(keras.layers.Layer):
         Set it with a number in [0, 1]: compiled steps see it with no retrace. Over a schedule a
         number prevails until `layer.rate = layer.schedule` hands the rate back.
         """
-        return as_float(self.current_rate())
+        state = np.float32(ops.convert_to_numpy(self._rate))
+        if self.schedule is None and state == np.float32(self._encode(self._initial_rate)):
+            return self._initial_rate  # as it was given, to the last digit
+        # The float with the fewest digits that is this float32: 0.3, not 0.30000001192.
+        return float(str(np.float32(ops.convert_to_numpy(self.current_rate()))))
 
     @rate.setter
     def rate(self, value: Any) -> None:
         if self.schedule is not None and value is self.schedule:
             self._rate.assign(_FOLLOW_SCHEDULE)
         else:
-            self._rate.assign(self._check_rate(value))
+            self._rate.assign(self._encode(self._check_rate(value)))
 
     @property
     def step(self) -> int:
@@ -149,18 +151,9 @@ class BaseDropout(keras.layers.Layer):
         return kind(self.rate, seed=self.seed, name=self.name, dtype=self.dtype_policy, **arguments)
 
     def get_config(self) -> dict[str, Any]:
-        rate = self.schedule
-        if rate is None:
-            # As it was given, to the last digit, unless the rate was set since.
-            same = np.float32(self.rate) == np.float32(self._initial_rate)
-            rate = self._initial_rate if same else self.rate
+        rate = self.rate if self.schedule is None else self.schedule
         return {**super().get_config(), "rate": schedules.serialize(rate), "seed": self.seed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BaseDropout:
         return cls(**{**config, "rate": schedules.deserialize(config["rate"])})
-
-
-def as_float(value: Tensor) -> float:
-    """Return a float32 scalar as the float with the fewest digits: 0.3, not 0.30000001192."""
-    return float(str(np.float32(ops.convert_to_numpy(value))))

@@ -18,7 +18,7 @@ from keras_dropouts.arguments import (
     invalid,
     is_real,
 )
-from keras_dropouts.layers.base import BaseDropout, Tensor, as_float
+from keras_dropouts.layers.base import BaseDropout, Tensor
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
 from keras_dropouts.registry import register
 
@@ -117,28 +117,18 @@ class ConcreteDropout(BaseDropout):
             raise invalid("rate", expected, rate)
         return rate
 
-    def _make_rate(self) -> None:
-        start = _logit(self._initial_rate)
-        self._logit = self._state("rate_logit", (), "float32", start, trainable=True)
-
-    @property
-    def rate(self) -> float:
-        """The present learned rate. Set it with a number strictly between 0 and 1."""
-        return as_float(self.current_rate())
-
-    @rate.setter
-    def rate(self, value: Any) -> None:
-        self._logit.assign(_logit(self._check_rate(value)))
+    def _encode(self, rate: float) -> float:
+        return math.log(rate) - math.log1p(-rate)
 
     def current_rate(self) -> Tensor:
-        return ops.sigmoid(ops.convert_to_tensor(self._logit))
+        return ops.sigmoid(ops.convert_to_tensor(self._rate))
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
         self._rank = len(input_shape)
         self._dropped_dimensions = self._count_dropped_dimensions(input_shape)
-        self._logit.regularizer = self._regularization
+        self._rate.regularizer = self._regularization
 
     def _count_dropped_dimensions(self, input_shape: Any) -> int:
         if isinstance(self.layer, keras_layers.EinsumDense):
@@ -173,7 +163,7 @@ class ConcreteDropout(BaseDropout):
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         noise = random.uniform(stream, self.mask_shape(inputs))
-        logit = ops.convert_to_tensor(self._logit)
+        logit = ops.convert_to_tensor(self._rate)
         dropped = masks.concrete_drop(noise, logit, self.temperature)
         factor = (1.0 - dropped) * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
         dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
@@ -267,10 +257,6 @@ def _check_factor(value: Any, argument: str) -> float:
     if not is_real(value) or not math.isfinite(value) or value < 0:
         raise invalid(argument, "a finite number of at least 0", value)
     return float(value)
-
-
-def _logit(rate: float) -> float:
-    return math.log(rate) - math.log1p(-rate)
 
 
 def _einsum_terms(equation: str) -> tuple[str, str, str]:
