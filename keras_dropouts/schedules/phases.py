@@ -1,0 +1,164 @@
+"""Schedules that switch from one rate to another at a given step."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_dropouts.arguments import check_choice, check_rate, invalid
+from keras_dropouts.registry import register
+from keras_dropouts.schedules.base import Schedule, check_steps, mix, steps_since
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class PiecewiseConstant(Schedule):
+    """A rate that is constant between given steps.
+
+    rate = rates[n], where n is how many boundaries are at or below `step`.
+
+    So `rates[i + 1]` begins **at** step `boundaries[i]`, which counts the steps taken at the
+    rates before it. `keras.optimizers.schedules.PiecewiseConstantDecay` changes its value one
+    step later: there the new value begins at `boundaries[i] + 1`.
+
+    Args:
+        boundaries: Steps at which the rate changes: one or more integers from 1 to 2**31 - 1,
+            each above the one before.
+        rates: The rates in order, numbers in [0, 1], one more than there are boundaries.
+
+    Raises:
+        ValueError: if an argument is of the wrong type, out of its range or of another length.
+
+    Example:
+
+    >>> pieces = PiecewiseConstant([100, 200], [0.0, 0.1, 0.3])
+    >>> [pieces(step) for step in (0, 99, 100, 199, 200, 500)]
+    [0.0, 0.0, 0.1, 0.1, 0.3, 0.3]
+    """
+
+    boundaries: Sequence[int]
+    rates: Sequence[float]
+
+    def __post_init__(self) -> None:
+        boundaries = _items(self.boundaries, "boundaries")
+        rates = _items(self.rates, "rates")
+        boundaries = tuple(check_steps(value, "boundaries", minimum=1) for value in boundaries)
+        if not boundaries or any(
+            later <= earlier for earlier, later in itertools.pairwise(boundaries)
+        ):
+            raise invalid("boundaries", "steps, each above the one before", self.boundaries)
+        if len(rates) != len(boundaries) + 1:
+            expected = f"{len(boundaries) + 1} rates, one more than there are boundaries"
+            raise invalid("rates", expected, self.rates)
+        self._set(
+            boundaries=boundaries,
+            rates=tuple(check_rate(value, "rates") for value in rates),
+        )
+
+    def _last_step(self) -> int:
+        return self.boundaries[-1]
+
+    def _rate(self, step: Any, xp: Any) -> Any:
+        rate = steps_since(step, 0) * 0.0 + self.rates[0]
+        for boundary, later_rate in zip(self.boundaries, self.rates[1:], strict=True):
+            rate = xp.where(step >= boundary, later_rate, rate)
+        return rate
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class EarlyDropout(Schedule):
+    """Dropout in the first part of training only, which makes a model fit its data better.
+
+    With decay "constant": rate for `step < steps`, 0 afterwards.
+    With decay "linear": rate * (1 - step / steps) for `step < steps`, 0 afterwards.
+
+    It is for a model that underfits: early in training dropout lowers the variance of the
+    gradients across batches.
+
+    Args:
+        rate: Rate at step 0, a number in [0, 1].
+        steps: How many training steps have dropout, an integer from 1 to 2**31 - 1.
+        decay: "constant" or "linear".
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+
+    >>> early = EarlyDropout(0.2, steps=100, decay="linear")
+    >>> [early(step) for step in (0, 50, 100, 200)]
+    [0.2, 0.1, 0.0, 0.0]
+
+    Reference:
+        Liu, Xu, Jin, Shen, Darrell, 2023, "Dropout Reduces Underfitting".
+    """
+
+    rate: float
+    steps: int
+    decay: str = "constant"
+
+    def __post_init__(self) -> None:
+        self._set(
+            rate=check_rate(self.rate),
+            steps=check_steps(self.steps, "steps", minimum=1),
+            decay=check_choice(self.decay, "decay", ("constant", "linear")),
+        )
+
+    def _last_step(self) -> int:
+        return self.steps
+
+    def _rate(self, step: Any, xp: Any) -> Any:
+        elapsed = steps_since(step, 0)
+        if self.decay == "linear":
+            return mix(self.rate, 0.0, xp.clip(elapsed / self.steps, 0.0, 1.0))
+        return xp.where(step < self.steps, self.rate, elapsed * 0.0)
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class LateDropout(Schedule):
+    """Dropout in the last part of training only.
+
+    rate = 0 for `step < begin_step`, `rate` afterwards.
+
+    It is for a model that overfits: it learns undisturbed at first and is regularized later.
+
+    Args:
+        rate: Rate from `begin_step` on, a number in [0, 1].
+        begin_step: First training step with dropout, an integer from 0 to 2**31 - 1.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+
+    >>> late = LateDropout(0.2, begin_step=100)
+    >>> [late(step) for step in (0, 99, 100, 200)]
+    [0.0, 0.0, 0.2, 0.2]
+
+    Reference:
+        Liu, Xu, Jin, Shen, Darrell, 2023, "Dropout Reduces Underfitting".
+    """
+
+    rate: float
+    begin_step: int
+
+    def __post_init__(self) -> None:
+        self._set(rate=check_rate(self.rate), begin_step=check_steps(self.begin_step, "begin_step"))
+
+    def _last_step(self) -> int:
+        return self.begin_step
+
+    def _rate(self, step: Any, xp: Any) -> Any:
+        return xp.where(step >= self.begin_step, self.rate, steps_since(step, 0) * 0.0)
+
+
+def _items(values: Any, argument: str) -> tuple[Any, ...]:
+    if not isinstance(values, list | tuple | np.ndarray):
+        raise invalid(argument, "a list, a tuple or an array of numbers", values)
+    return tuple(values)
