@@ -84,9 +84,7 @@ def _carry_own_state(old: Layer, new: Layer) -> None:
     store: dict[str, Any] = {}
     old.save_own_variables(store)
     # Arrays, not variables: nothing of the old layer may live on in the new one.
-    new.load_own_variables(
-        {key: keras.ops.convert_to_numpy(value) for key, value in store.items()}
-    )
+    new.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
     if hasattr(old, "save_assets") and hasattr(new, "load_assets"):
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)

@@ -181,15 +181,15 @@ class _Rewriter:
         return kind(inputs, outputs, name=model.name)
 
 
-def _functional_class(model: Any) -> type:
+def _functional_class(model: Any) -> Any:
     """Return Keras's class of Functional models, which has no public name."""
     return next(kind for kind in type(model).__mro__ if kind.__name__ == "Functional")
 
 
-def _plain_constructor(model: Any, kind: type) -> bool:
+def _plain_constructor(model: Any, kind: Any) -> bool:
     """Return whether a model's class is made as `kind` is, or passes all arguments on."""
     own = inspect.signature(type(model).__init__).parameters
-    names = list(inspect.signature(kind.__init__).parameters)  # type: ignore[misc]
+    names = list(inspect.signature(kind.__init__).parameters)
     passes_on = {parameter.kind for parameter in own.values()} >= {
         inspect.Parameter.VAR_POSITIONAL,
         inspect.Parameter.VAR_KEYWORD,

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dropouts import noise, rewrite
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.signature import Signature, input_signature, unique_names
 from keras_dropouts_export.silence import inference_mode
@@ -147,4 +148,5 @@ def _maker(tensor: Any) -> str:
     while noise.is_removable(operation) and operation._inbound_nodes[node_index].input_tensors:
         tensor = operation._inbound_nodes[node_index].input_tensors[0]
         operation, node_index, _ = tensor._keras_history
-    return str(operation.name)
+    stand_in = operation.stripped() if isinstance(operation, BaseDropout) else None
+    return str(operation.name if stand_in is None else stand_in.name)

@@ -2,12 +2,74 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_dropouts_export.inference import InferenceFunction
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.pipeline import Progress, export
+from keras_dropouts_export.report import ExportReport
+
+
+def export_saved_model(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    samples: int | None = None,
+    *,
+    input_signature: Any = None,
+    overwrite: bool = False,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write `model` at inference to a SavedModel, once the reloaded one agrees with it.
+
+    Every noise source is off, whatever the model, and no seed, rate or optimizer state is in the
+    folder. The loaded object has the method `serve`, which takes and returns the model's own
+    structures, and the signature `serving_default`, with inputs and outputs by name. `model` is
+    not changed.
+
+    Args:
+        model: A built Keras model of any kind.
+        path: Name of the folder to be made, in an existing one.
+        samples: None. (An integer keeps dropout alive: Monte-Carlo dropout in the artifact.)
+        input_signature: As for `export_onnx`.
+        overwrite: Whether to replace a SavedModel at `path`.
+        atol: Absolute tolerance of the comparison; see `verify`.
+        rtol: Relative tolerance of the comparison; see `verify`.
+        seed: Seed of the inputs that model and artifact are compared on.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        An `ExportReport`.
+
+    Raises:
+        TypeError: if `model` is not a Keras model or `path` not a path.
+        ValueError: if an argument is out of its range, or the model is not built.
+        FileExistsError, FileNotFoundError, PermissionError: if nothing can be written at `path`.
+        ExportError: naming what is left or what differs; nothing is written.
+
+    Example:
+
+    >>> import keras, keras_dropouts_export as kde
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
+    >>> report = kde.export_saved_model(model, "score")  # doctest: +SKIP
+    """
+    if samples is not None:
+        raise invalid("samples", "None", samples)
+    return export(
+        path=path,
+        kind="saved_model",
+        make=lambda: inference_function(model, input_signature),
+        write=lambda function, place: write_saved_model(function, str(place)),
+        overwrite=overwrite,
+        progress=progress,
+        parity={"atol": atol, "rtol": rtol, "seed": seed},
+    )
 
 
 def write_saved_model(function: InferenceFunction, folder: str) -> None:
@@ -41,16 +103,3 @@ def write_saved_model(function: InferenceFunction, folder: str) -> None:
     tf.saved_model.save(
         module, folder, signatures={"serving_default": signature.get_concrete_function()}
     )
-
-
-class LoadedSavedModel:
-    """A SavedModel to be run by names, as the parity check does."""
-
-    def __init__(self, folder: str) -> None:
-        self.loaded = tf.saved_model.load(folder)
-        self.signature = self.loaded.signatures["serving_default"]
-
-    def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name for inputs by name."""
-        tensors = {key: tf.constant(value) for key, value in inputs.items()}
-        return {key: value.numpy() for key, value in self.signature(**tensors).items()}

@@ -1,0 +1,26 @@
+"""Models leave training: strip, freeze, export, and proof that the artifact is the model."""
+
+import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
+from keras_dropouts_export.audit import AuditReport, audit
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.freeze import freeze_dropout
+from keras_dropouts_export.onnx import export_onnx
+from keras_dropouts_export.parity import ParityReport, verify
+from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.saved_model import export_saved_model
+from keras_dropouts_export.strip import StripReport, strip_dropout, strip_report
+
+__all__ = [
+    "AuditReport",
+    "ExportError",
+    "ExportReport",
+    "ParityReport",
+    "StripReport",
+    "audit",
+    "export_onnx",
+    "export_saved_model",
+    "freeze_dropout",
+    "strip_dropout",
+    "strip_report",
+    "verify",
+]

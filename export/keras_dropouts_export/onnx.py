@@ -1,0 +1,107 @@
+"""From a Keras model to an ONNX file that onnxruntime was seen to serve."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import onnx
+
+from keras_dropouts.arguments import check_integer, invalid
+from keras_dropouts_export import tf2onnx_adapter
+from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.onnx_graph import name_interface, set_metadata
+from keras_dropouts_export.pipeline import Progress, export, stripped_rows
+from keras_dropouts_export.report import ExportReport, versions
+
+
+def export_onnx(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    samples: int | None = None,
+    opset: int = 18,
+    *,
+    input_signature: Any = None,
+    overwrite: bool = False,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write `model` at inference to an ONNX file, once onnxruntime agrees with it.
+
+    Every noise source is off, whatever the model: nothing random, writing or unknown to ONNX is
+    left, or nothing is written. Inputs are called as the model's input layers, outputs as their
+    keys or the layers that make them, the batch dimension `batch`. The file's metadata says what
+    was stripped from which rates, and with which versions. `model` is not changed.
+
+    Args:
+        model: A built Keras model of any kind.
+        path: File name that ends in .onnx, in an existing folder.
+        samples: None. (An integer keeps dropout alive: Monte-Carlo dropout in the file.)
+        opset: Version of ONNX's operations, an integer from 13 to 18.
+        input_signature: None, or what the model takes as its first argument, as a structure of
+            `tf.TensorSpec` or `keras.InputSpec`: for a subclassed model with integer inputs, or
+            to fix a dynamic dimension.
+        overwrite: Whether to replace a file at `path`.
+        atol: Absolute tolerance of the comparison; see `verify`.
+        rtol: Relative tolerance of the comparison; see `verify`.
+        seed: Seed of the inputs that model and file are compared on.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        An `ExportReport`.
+
+    Raises:
+        TypeError: if `model` is not a Keras model or `path` not a path.
+        ValueError: if an argument is out of its range, or the model is not built.
+        FileExistsError, FileNotFoundError, PermissionError: if nothing can be written at `path`.
+        ExportError: naming what ONNX lacks, what is left or what differs; nothing is written.
+
+    Example:
+
+    >>> import keras, keras_dropouts_export as kde
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
+    >>> report = kde.export_onnx(model, "score.onnx")  # doctest: +SKIP
+    """
+    if samples is not None:
+        raise invalid("samples", "None", samples)
+    check_opset(opset)
+    return export(
+        path=path,
+        kind="onnx",
+        make=lambda: inference_function(model, input_signature),
+        write=lambda function, place: write_onnx(function, place, opset),
+        opset=opset,
+        overwrite=overwrite,
+        progress=progress,
+        parity={"atol": atol, "rtol": rtol, "seed": seed},
+    )
+
+
+def check_opset(opset: Any) -> int:
+    """Return `opset` if files of that version can be made."""
+    low, high = tf2onnx_adapter.MINIMUM_OPSET, tf2onnx_adapter.MAXIMUM_OPSET
+    if not isinstance(opset, int) or isinstance(opset, bool) or not low <= opset <= high:
+        raise invalid("opset", f"an integer from {low} to {high}", opset)
+    return check_integer(opset, "opset")
+
+
+def write_onnx(function: InferenceFunction, place: Path, opset: int) -> None:
+    """Write the ONNX form of `function` to `place`."""
+    model = tf2onnx_adapter.convert(function.concrete, opset)
+    name_interface(model, function.inputs, function.outputs)
+    stripped = [asdict(row) for row in stripped_rows(function.model)]
+    set_metadata(
+        model,
+        function.name,
+        {
+            "keras_dropouts.stripped": json.dumps(stripped),
+            "keras_dropouts.versions": json.dumps(versions()),
+        },
+    )
+    onnx.save(model, str(place))

@@ -1,0 +1,199 @@
+"""An artifact against its model: the same inputs, the same outputs, every time."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dropouts.arguments import check_seed, invalid, is_real
+from keras_dropouts_export.audit import artifact_format
+from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.runtimes import runners
+from keras_dropouts_export.trial_inputs import trial_inputs
+
+# What an output may differ by, for its dtype: atol + rtol * (its largest absolute value).
+TOLERANCE = {
+    "float64": (1e-7, 1e-6),
+    "float32": (1e-5, 1e-4),
+    "float16": (2e-3, 1e-2),
+    "bfloat16": (2e-2, 5e-2),
+}
+
+
+@dataclass(frozen=True)
+class ParityRow:
+    """One output in one run of the artifact, against the model's."""
+
+    output: str
+    batch: int
+    runtime: str
+    max_abs_error: float
+    allowed: float
+    repeatable: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the error is allowed and a second run gave the same."""
+        return self.repeatable and self.max_abs_error <= self.allowed
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What `verify` measured, one row for each output, batch size and runtime."""
+
+    path: str
+    rows: tuple[ParityRow, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact is the model."""
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+    @property
+    def max_abs_error(self) -> float:
+        """The largest absolute difference of any output."""
+        return max((row.max_abs_error for row in self.rows), default=math.nan)
+
+    def __str__(self) -> str:
+        verdict = "equal" if self.ok else "NOT equal"
+        lines = [f"parity of {self.path}: {verdict}, largest error {self.max_abs_error:.3g}"]
+        width = max((len(row.output) for row in self.rows), default=0)
+        for row in self.rows:
+            mark = "ok" if row.ok else "differs" if row.repeatable else "differs between runs"
+            lines.append(
+                f"  {row.output:<{width}}  batch {row.batch}  {row.runtime:<21}  "
+                f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
+            )
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
+        head = {"ok": self.ok, "path": self.path, "max_abs_error": self.max_abs_error}
+        return json.dumps({**head, "rows": rows}, indent=2)
+
+
+def verify(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    input_signature: Any = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+) -> ParityReport:
+    """Compare an artifact with the model that it was exported from.
+
+    Both get the same seeded inputs, made from the model's signature, with batch sizes 1, 2 and 7,
+    twice each. An ONNX file runs in onnxruntime with its optimizations on and off, a SavedModel is
+    loaded again. The model's side is the model at inference with every noise source off.
+
+    An output passes if it differs by at most `atol + rtol * max(|model's output|)`; NaN and
+    infinity must be in the same places. Integers must be equal.
+
+    Args:
+        model: The built Keras model.
+        path: An .onnx file or a SavedModel folder.
+        input_signature: As for `export_onnx`.
+        atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
+        rtol: Relative tolerance, likewise.
+        seed: Seed of the inputs, an integer in [0, 2**63).
+
+    Raises:
+        TypeError: if `model` is not a Keras model or `path` not a path.
+        FileNotFoundError: if nothing is at `path`.
+        ValueError: if the artifact cannot be read, or has other inputs or outputs than the model.
+        ExportError: if the model cannot be traced.
+    """
+    artifact_format(path)
+    check_seed(seed)
+    function = inference_function(model, input_signature)
+    return compare(function, path, atol=atol, rtol=rtol, seed=seed)
+
+
+def compare(
+    function: InferenceFunction,
+    path: str | os.PathLike[str],
+    *,
+    shown: str | os.PathLike[str] | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+) -> ParityReport:
+    """Compare an artifact with an inference function; see `verify`.
+
+    Args:
+        shown: The path to name in the report, where that is not `path`.
+    """
+    tolerance = (_check_tolerance(atol, "atol"), _check_tolerance(rtol, "rtol"))
+    found = runners(Path(path), function)
+    rows: list[ParityRow] = []
+    for batch, inputs in trial_inputs(function, seed):
+        expected = function(inputs)
+        for runtime, run in found.items():
+            rows += _rows(run, inputs, expected, tolerance, batch, runtime)
+    return ParityReport(str(shown or path), tuple(rows))
+
+
+def _rows(
+    run: Callable[[dict[str, Any]], dict[str, Any]],
+    inputs: dict[str, Any],
+    expected: dict[str, Any],
+    tolerance: tuple[float | None, float | None],
+    batch: int,
+    runtime: str,
+) -> Iterator[ParityRow]:
+    first, second = run(inputs), run(inputs)
+    for name, wanted in expected.items():
+        same = _identical(first[name], second[name])
+        error = largest_error(first[name], wanted)
+        yield ParityRow(name, batch, runtime, error, _allowed(wanted, tolerance), same)
+
+
+def largest_error(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the largest absolute difference, infinity where shapes or NaN places differ."""
+    if got.shape != wanted.shape:
+        return math.inf
+    if not wanted.size:
+        return 0.0
+    if wanted.dtype.kind in "biuSUO":
+        return 0.0 if np.array_equal(got, wanted) else math.inf
+    left, right = got.astype("float64"), wanted.astype("float64")
+    equal = (left == right) | (np.isnan(left) & np.isnan(right))
+    if not np.array_equal(np.isfinite(left), np.isfinite(right)):
+        return math.inf
+    with np.errstate(invalid="ignore"):
+        return float(np.where(equal, 0.0, np.abs(left - right)).max())
+
+
+def _identical(left: np.ndarray, right: np.ndarray) -> bool:
+    return left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+def _allowed(wanted: np.ndarray, tolerance: tuple[float | None, float | None]) -> float:
+    name = wanted.dtype.name
+    if name not in TOLERANCE:
+        return 0.0
+    atol, rtol = (
+        default if given is None else given
+        for given, default in zip(tolerance, TOLERANCE[name], strict=True)
+    )
+    values = np.abs(wanted.astype("float64"))
+    finite = values[np.isfinite(values)]
+    return float(atol + rtol * finite.max(initial=0.0))
+
+
+def _check_tolerance(value: Any, argument: str) -> float | None:
+    if value is None:
+        return None
+    if not is_real(value) or not math.isfinite(value) or value < 0:
+        raise invalid(argument, "None or a finite number not below 0", value)
+    return float(value)

@@ -1,0 +1,102 @@
+"""The way of every export: write beside the target, audit, compare, and only then put in place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from keras_dropouts import noise
+from keras_dropouts_export.audit import audit
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.inference import InferenceFunction
+from keras_dropouts_export.parity import compare
+from keras_dropouts_export.report import ExportReport, Stripped, versions
+from keras_dropouts_export.target import check_target, put_in_place, workplace
+
+STEPS = ("trace", "convert", "audit", "verify", "place")
+Progress = Callable[[str], None]
+Write = Callable[[InferenceFunction, Path], None]
+
+
+def export(
+    *,
+    path: str | os.PathLike[str],
+    kind: str,
+    make: Callable[[], InferenceFunction],
+    write: Write,
+    opset: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    parity: dict[str, Any] | None = None,
+    allow: tuple[str, ...] = (),
+) -> ExportReport:
+    """Make an artifact and return the report; `path` is touched only when all is verified.
+
+    Args:
+        make: Returns the function to be exported.
+        write: Writes the function to a path.
+        progress: Called with each of `STEPS` as it begins.
+        parity: Arguments of `compare`.
+        allow: Operations that the audit passes over.
+
+    Raises:
+        ExportError: if something is left in the artifact, or it is not the model.
+    """
+    target = check_target(path, kind, overwrite)
+    step = progress or (lambda _: None)
+    with workplace(target) as work:
+        step("trace")
+        function = make()
+        step("convert")
+        made = work / target.name
+        write(function, made)
+        step("audit")
+        found = replace(audit(made, allow), path=str(target))
+        if not found.ok:
+            raise ExportError(f"Nothing was written at {target}: training is left in it.\n{found}")
+        step("verify")
+        compared = _compared(function, made, target, parity or {})
+        step("place")
+        size = _size(made)
+        put_in_place(made, target, work, overwrite)
+    return ExportReport(
+        path=str(target),
+        format=kind,
+        opset=opset,
+        bytes=size,
+        inputs=function.inputs,
+        outputs=function.outputs,
+        stripped=stripped_rows(function.model),
+        audit=found,
+        parity=compared,
+        versions=versions(),
+    )
+
+
+def _compared(
+    function: InferenceFunction, made: Path, target: Path, options: dict[str, Any]
+) -> Any:
+    try:
+        compared = compare(function, made, shown=target, **options)
+    except ValueError as error:
+        raise ExportError(f"Nothing was written at {target}: {error}") from error
+    if not compared.ok:
+        raise ExportError(f"Nothing was written at {target}: it is not the model.\n{compared}")
+    return compared
+
+
+def stripped_rows(model: Any) -> tuple[Stripped, ...]:
+    """Return the rates of `model`, none of which is in an artifact."""
+    return tuple(
+        Stripped(source.path, type(source.layer).__name__, source.rate)
+        for source in noise.noise_sources(model)
+    )
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())

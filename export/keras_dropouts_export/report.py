@@ -1,0 +1,73 @@
+"""What an export did, to be read by a person or by a program."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from keras_dropouts_export.audit import AuditReport
+from keras_dropouts_export.inference import TensorInfo
+from keras_dropouts_export.parity import ParityReport
+
+_PACKAGES = ("keras-dropouts", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """One rate that is not in the artifact."""
+
+    path: str
+    layer: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written, what is not in it, and how it was proven to be the model."""
+
+    path: str
+    format: str
+    opset: int | None
+    bytes: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    stripped: tuple[Stripped, ...]
+    audit: AuditReport
+    parity: ParityReport
+    versions: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact was verified; always so for a report that an export returned."""
+        return self.audit.ok and self.parity.ok
+
+    def __str__(self) -> str:
+        kind = f"ONNX, opset {self.opset}" if self.format == "onnx" else "SavedModel"
+        lines = [f"{self.path} ({kind}, {self.bytes:,} bytes)"]
+        lines += [f"  input   {each}" for each in self.inputs]
+        lines += [f"  output  {each}" for each in self.outputs]
+        lines.append(f"  dropout taken out: {len(self.stripped) or 'none'}")
+        lines += [f"    {row.path} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped]
+        lines += [f"  {line}" for line in f"{self.audit}\n{self.parity}".splitlines()]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        parts = {
+            "audit": json.loads(self.audit.to_json()),
+            "parity": json.loads(self.parity.to_json()),
+        }
+        return json.dumps({"ok": self.ok, **asdict(self), **parts}, indent=2)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that made an artifact."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a source tree
+            found[package] = "unknown"
+    return found

@@ -1,0 +1,99 @@
+"""The programs that serve an artifact: onnxruntime, optimized and not, and TensorFlow itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import tensorflow as tf
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.audit import artifact_format
+from keras_dropouts_export.inference import InferenceFunction
+
+Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def runners(path: Path, function: InferenceFunction) -> dict[str, Run]:
+    """Return a function by the name of the runtime, for each way to serve an artifact.
+
+    Raises:
+        ValueError: if the artifact cannot be loaded, or has other inputs or outputs than
+            `function`.
+    """
+    if artifact_format(path) == "saved_model":
+        return {"SavedModel": _saved_model(path, function)}
+    levels = onnxruntime.GraphOptimizationLevel
+    return {
+        "onnxruntime": _onnx(path, function, levels.ORT_ENABLE_ALL),
+        "onnxruntime plain": _onnx(path, function, levels.ORT_DISABLE_ALL),
+    }
+
+
+def session(path: Path, level: Any) -> onnxruntime.InferenceSession:
+    """Return a session of onnxruntime on the CPU, silent but for errors.
+
+    Raises:
+        ValueError: if onnxruntime does not load the file.
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no public base class
+        raise invalid(
+            "path", "a file that onnxruntime loads", str(path), f"It does not: {error}"
+        ) from error
+
+
+def _onnx(path: Path, function: InferenceFunction, level: Any) -> Run:
+    loaded = session(path, level)
+    outputs = [each.name for each in loaded.get_outputs()]
+    _check_names(path, function, [each.name for each in loaded.get_inputs()], outputs)
+
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(outputs, loaded.run(outputs, inputs), strict=True))
+
+    return run
+
+
+def _saved_model(path: Path, function: InferenceFunction) -> Run:
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise invalid("path", "a whole SavedModel", str(path), f"It is not: {error}") from error
+    if "serving_default" not in loaded.signatures:
+        raise invalid(
+            "path",
+            "a SavedModel with the signature `serving_default`",
+            str(path),
+            f"It has {sorted(loaded.signatures)}.",
+        )
+    signature = loaded.signatures["serving_default"]
+    specs = signature.structured_input_signature[1]
+    _check_names(path, function, list(specs), list(signature.structured_outputs))
+
+    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        _ = loaded  # its variables live as long as it does
+        tensors = {key: tf.constant(value, specs[key].dtype) for key, value in inputs.items()}
+        return {key: value.numpy() for key, value in signature(**tensors).items()}
+
+    return run
+
+
+def _check_names(
+    path: Path, function: InferenceFunction, inputs: list[str], outputs: list[str]
+) -> None:
+    wanted = [{each.name for each in side} for side in (function.inputs, function.outputs)]
+    if [set(inputs), set(outputs)] != wanted:
+        raise invalid(
+            "path",
+            f"an artifact of model {function.name!r}, with inputs {sorted(wanted[0])} and outputs "
+            f"{sorted(wanted[1])}",
+            str(path),
+            f"It has inputs {sorted(inputs)} and outputs {sorted(outputs)}.",
+        )

@@ -1,0 +1,93 @@
+"""All that we know of tf2onnx: how it is called, what it says when it fails, what it leaves behind.
+
+tf2onnx logs an error and goes on where it meets an operation that it does not know; here that is
+an error. It is thinly maintained, so nothing outside this file touches it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import onnx
+import tf2onnx
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_dropouts_export.errors import ExportError
+
+MINIMUM_OPSET = 13
+MAXIMUM_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
+
+_NOT_SUPPORTED = re.compile(r"op \[(?P<name>.+?): (?P<op>\w+)\] is not supported")
+
+
+class _Frozen:
+    """Hands a frozen function to tf2onnx, which asks a tf.function for a concrete one."""
+
+    def __init__(self, concrete: Any) -> None:
+        self.concrete = concrete
+
+    def get_concrete_function(self, *_: Any) -> Any:
+        return self.concrete
+
+
+def convert(concrete: Any, opset: int) -> onnx.ModelProto:
+    """Return the ONNX form of a concrete function of TensorFlow.
+
+    Inputs and outputs are in the order of the function's, under names of tf2onnx's own.
+
+    Raises:
+        ExportError: naming the operations and layers that tf2onnx does not know.
+    """
+    # Freezing first turns constants that the function captured into constants of the graph;
+    # tf2onnx would make inputs of them.
+    frozen = convert_variables_to_constants_v2(
+        concrete, lower_control_flow=False, aggressive_inlining=True
+    )
+    with _complaints() as complaints:
+        try:
+            model, _ = tf2onnx.convert.from_function(
+                _Frozen(frozen), input_signature=[], opset=opset
+            )
+        except Exception as error:  # tf2onnx raises whatever its handlers do
+            raise ExportError(_explain(complaints, opset) or f"tf2onnx failed: {error}") from error
+    problem = _explain(complaints, opset)
+    if problem:
+        raise ExportError(problem)
+    return model
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tf2onnx logs as errors, and keep the rest of its log off the screen."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                found.append(record.getMessage())
+
+    logger = logging.getLogger("tf2onnx")
+    handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers, logger.propagate = [Collector()], False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield found
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def _explain(complaints: list[str], opset: int) -> str:
+    """Return one sentence for all that tf2onnx complained of, or an empty string."""
+    unknown = [match.groupdict() for text in complaints for match in _NOT_SUPPORTED.finditer(text)]
+    if unknown:
+        listed = ", ".join(f"{each['op']} in {each['name']!r}" for each in unknown[:8])
+        return (
+            f"The model uses operations that ONNX opset {opset} has no counterpart for: {listed}. "
+            f"Export it with `export_saved_model`, or replace the layer."
+        )
+    return f"tf2onnx failed: {' '.join(complaints)}" if complaints else ""
