@@ -1,0 +1,157 @@
+"""ConcreteDropout: its loss terms, its learned rate, and the layers it wraps."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import keras_dropouts as kd
+
+layers = keras.layers
+
+WRAPPED = [  # (make layer, input shape, axes that share a decision, kernel, dropped dimensions)
+    (lambda: layers.Dense(3), (5, 8), (), "kernel", 8),
+    (lambda: layers.Dense(3), (5, 6, 8), (), "kernel", 8),
+    (lambda: layers.Conv1D(3, 3), (5, 9, 8), (1,), "kernel", 8),
+    (lambda: layers.Conv2D(3, 3), (5, 9, 7, 8), (1, 2), "kernel", 8),
+    (lambda: layers.Conv3D(3, 2), (5, 4, 4, 4, 8), (1, 2, 3), "kernel", 8),
+    (lambda: layers.DepthwiseConv1D(3), (5, 9, 8), (1,), "kernel", 8),
+    (lambda: layers.DepthwiseConv2D(3), (5, 9, 7, 8), (1, 2), "kernel", 8),
+    (lambda: layers.SeparableConv1D(3, 3), (5, 9, 8), (1,), "depthwise_kernel", 8),
+    (lambda: layers.SeparableConv2D(3, 3), (5, 9, 7, 8), (1, 2), "depthwise_kernel", 8),
+    (lambda: layers.EinsumDense("ab,bc->ac", 3), (5, 8), (), "kernel", 8),
+    (lambda: layers.EinsumDense("...ab,abc->...c", (3,)), (5, 2, 4), (), "kernel", 8),
+    (
+        lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 3)),
+        (5, 6, 8),
+        (),
+        "kernel",
+        8,
+    ),
+]
+IDS = [f"{make().__class__.__name__}-{len(shape)}D" for make, shape, *_ in WRAPPED]
+
+
+@pytest.mark.parametrize(("make", "shape", "axes", "kernel", "size"), WRAPPED, ids=IDS)
+def test_loss_is_the_papers(make, shape, axes, kernel, size):
+    layer = kd.ConcreteDropout(make(), 0.2, weight_regularizer=0.3, dropout_regularizer=0.7)
+    layer.build(shape)
+    weights = keras.ops.convert_to_numpy(getattr(layer.layer, kernel)).astype("float64")
+    p = 0.2
+    expected = 0.3 * np.sum(weights**2) / (1 - p)
+    expected += 0.7 * size * (p * np.log(p) + (1 - p) * np.log(1 - p))
+    (loss,) = layer.losses
+    np.testing.assert_allclose(float(loss), expected, rtol=2e-6, atol=0.0)
+
+
+@pytest.mark.parametrize(("make", "shape", "axes", "kernel", "size"), WRAPPED, ids=IDS)
+def test_what_shares_a_decision(make, shape, axes, kernel, size):
+    layer = kd.ConcreteDropout(make(), 0.4, seed=1)
+    layer.build(shape)
+    x = np.ones(shape, "float32")
+    seen = []
+    layer.layer.call = lambda inputs: seen.append(keras.ops.convert_to_numpy(inputs)) or inputs
+    layer.drop(x, layer.current_rate(), layer._next_stream())
+    factor = keras.ops.convert_to_numpy(layer.drop(x, layer.current_rate(), layer._next_stream()))
+    for axis in axes:
+        np.testing.assert_array_equal(factor, np.repeat(factor.take([0], axis), shape[axis], axis))
+    free = factor[tuple(0 if axis in axes else slice(None) for axis in range(len(shape)))]
+    assert len(np.unique(free)) > free.size / 2
+
+
+def test_the_relaxed_mask_drops_about_the_rate():
+    layer = kd.ConcreteDropout(layers.Dense(1), 0.3, seed=1)
+    layer.build((None, 200))
+    x = np.ones((2000, 200), "float32")
+    factor = keras.ops.convert_to_numpy(layer.drop(x, layer.current_rate(), layer._next_stream()))
+    kept = factor * 0.7
+    assert kept.min() >= 0.0
+    assert kept.max() <= 1.0 + 1e-6
+    # P(z > 1/2) is the rate itself; the relaxed mean differs from it by a little.
+    assert abs(np.mean(kept < 0.5) - 0.3) < 5.0 * np.sqrt(0.3 * 0.7 / x.size)
+    assert abs(factor.mean() - 1.0) < 0.02
+
+
+def test_the_rate_is_learned_and_in_the_history():
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(256, 4)).astype("float32")
+    y = x @ np.ones((4, 1), "float32")
+    layer = kd.ConcreteDropout(layers.Dense(8), 0.3, 1e-4, 1e-4, name="learned")
+    model = keras.Sequential([keras.Input((4,)), layer, layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.02), "mse")
+    history = model.fit(x, y, epochs=5, verbose=0).history
+    rates = history["learned_rate"]
+    # Nothing but noise comes from dropout in a linear task: the rate falls.
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.25
+    assert rates[-1] == pytest.approx(layer.rate, rel=1e-6, abs=0.0)
+
+
+def test_a_strong_entropy_term_drives_the_rate_to_one_half():
+    layer = kd.ConcreteDropout(layers.Dense(2), 0.1, 0.0, 1.0)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.fit(np.zeros((64, 4)), np.zeros((64, 2)), epochs=100, verbose=0, batch_size=64)
+    assert layer.rate == pytest.approx(0.5, rel=0.0, abs=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_rate_and_loss_stay_in_float32(dtype):
+    layer = kd.ConcreteDropout(layers.Dense(3, dtype=dtype), 0.001, dtype=dtype)
+    y = layer(np.ones((4, 8), "float32"), training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == dtype.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(layer.losses[0].dtype) == "float32"
+    assert layer.rate == 0.001
+
+
+def test_rate_is_the_rate_that_was_given():
+    for rate in (1e-6, 0.1, 0.123456789, 0.5, 0.999):
+        layer = kd.ConcreteDropout(layers.Dense(3), rate)
+        assert layer.rate == rate
+        assert layer.get_config()["rate"] == rate
+        layer.rate = 0.25
+        assert layer.rate == pytest.approx(0.25, rel=1e-6, abs=0.0)
+
+
+def test_regularizers_are_the_papers():
+    assert kd.concrete_regularizers(1000, length_scale=0.1) == pytest.approx((1e-5, 2e-3))
+    weight, entropy = kd.concrete_regularizers(500, 0.2, model_precision=4.0, loss="crossentropy")
+    assert (weight, entropy) == pytest.approx((0.04 / 2000, 1 / 2000), rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layer": layers.LSTM(3)}, "`layer`. Expected one of these layers: Dense, EinsumDense"),
+        ({"layer": 3}, "Received: layer=3"),
+        ({"rate": 0.0}, "`rate`. Expected a number strictly between 0 and 1"),
+        ({"rate": 1}, "`rate`. Expected a number strictly between 0 and 1"),
+        ({"rate": kd.schedules.LinearRamp(0.0, 0.5, 10)}, "A schedule goes to `ScheduledDropout`"),
+        (
+            {"weight_regularizer": -1.0},
+            "`weight_regularizer`. Expected a finite number of at least",
+        ),
+        ({"dropout_regularizer": float("nan")}, "Received: dropout_regularizer=nan"),
+        ({"temperature": 0.0}, "`temperature`. Expected a finite number above 0"),
+        ({"seed": "a"}, "`seed`. Expected None or an integer"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.ConcreteDropout(**{"layer": layers.Dense(3), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset_size": 0}, "`dataset_size`. Expected an integer not below 1"),
+        ({"dataset_size": 10.0}, "Received: dataset_size=10.0"),
+        ({"length_scale": 0}, "`length_scale`. Expected a finite number above 0"),
+        ({"model_precision": float("inf")}, "Received: model_precision=inf"),
+        ({"loss": "mae"}, "`loss`. Expected one of 'mse', 'crossentropy'. Received: loss='mae'"),
+    ],
+)
+def test_bad_regularizer_arguments(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.concrete_regularizers(**{"dataset_size": 10, **arguments})
