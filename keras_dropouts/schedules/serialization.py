@@ -32,7 +32,11 @@ def check_schedule(value: Any, argument: str = "rate") -> Callable[[Any], Any]:
 
     Example:
 
-    >>> check_schedule(keras.optimizers.schedules.CosineDecay(0.3, decay_steps=1000))
+    >>> cosine = check_schedule(keras.optimizers.schedules.CosineDecay(0.3, decay_steps=1000))
+    >>> check_schedule(lambda step: 0.3)
+    Traceback (most recent call last):
+    ...
+    ValueError: Invalid value for argument `rate`. Expected a number from 0 to 1 or a schedule...
     """
     if not callable(value) or isinstance(value, type):
         raise invalid(argument, _KINDS, value)
@@ -62,8 +66,16 @@ def _check_value_at(step: int, schedule: Callable[[Any], Any], argument: str) ->
 
 
 def serialize(value: Any) -> Any:
-    """Return a rate as a config holds it: a number as a float, a schedule as Keras's dict."""
-    return check_rate(value) if is_real(value) else keras.saving.serialize_keras_object(value)
+    """Return a rate as a config holds it: a number as a float, a schedule as Keras's dict.
+
+    Raises:
+        ValueError: if `value` is neither.
+    """
+    if is_real(value):
+        return check_rate(value)
+    if not callable(value):
+        raise invalid("rate", _KINDS, value)
+    return keras.saving.serialize_keras_object(value)
 
 
 def deserialize(value: Any) -> Any:
