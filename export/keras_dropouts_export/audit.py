@@ -60,12 +60,11 @@ def artifact_format(path: str | os.PathLike[str]) -> str:
     """Return "onnx" or "saved_model" for an artifact on disk.
 
     Raises:
-        TypeError: if `path` is not a path.
         FileNotFoundError: if nothing is there.
         ValueError: if what is there is neither.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(str(invalid("path", "a path", path)))
+        raise invalid("path", "a path", path)
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(str(invalid("path", "an existing .onnx file or SavedModel", path)))
@@ -87,7 +86,6 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
         allow: Types of operations that are not reported, where one knows why they are there.
 
     Raises:
-        TypeError: if `path` is not a path.
         FileNotFoundError: if nothing is there.
         ValueError: if what is there is neither format, or cannot be read.
     """

@@ -70,8 +70,7 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
             whose inputs are not floats.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
-        ValueError: if it is not built, or its inputs are not known.
+        ValueError: if `model` is not a Keras model, is not built, or its inputs are not known.
         ExportError: if it cannot be traced.
     """
     rewrite.check_model(model)

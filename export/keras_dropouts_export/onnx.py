@@ -57,8 +57,8 @@ def export_onnx(
         An `ExportReport`.
 
     Raises:
-        TypeError: if `model` is not a Keras model or `path` not a path.
-        ValueError: if an argument is out of its range, or the model is not built.
+        ValueError: if an argument is of the wrong type or out of its range, or the model is not
+            built.
         FileExistsError, FileNotFoundError, PermissionError: if nothing can be written at `path`.
         ExportError: naming what ONNX lacks, what is left or what differs; nothing is written.
 

@@ -108,7 +108,6 @@ def verify(
         seed: Seed of the inputs, an integer in [0, 2**63).
 
     Raises:
-        TypeError: if `model` is not a Keras model or `path` not a path.
         FileNotFoundError: if nothing is at `path`.
         ValueError: if the artifact cannot be read, or has other inputs or outputs than the model.
         ExportError: if the model cannot be traced.

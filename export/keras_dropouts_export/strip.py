@@ -80,8 +80,7 @@ def strip_dropout(model: keras.Model) -> keras.Model:
         The new model.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
-        ValueError: if it is not built, is subclassed, or holds a layer that cannot be made again
+        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer that cannot be made again
             from its config.
 
     Example:

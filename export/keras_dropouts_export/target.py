@@ -13,11 +13,10 @@ from keras_dropouts.arguments import check_flag, invalid
 
 
 def check_target(path: str | os.PathLike[str], kind: str, overwrite: bool) -> Path:
-    """Return `path` as a Path if an artifact of `kind` ("onnx" or "saved_model") may go there.
+    """Return `path` as a Path if an artifact of `kind` ("onnx", "keras" or "saved_model") may go there.
 
     Raises:
-        TypeError: if it is not a path.
-        ValueError: if its suffix is not that of the format, or it is not such an artifact that
+        ValueError: if it is not a path, its suffix is not that of the format, or it is not such an artifact that
             would be overwritten.
         FileNotFoundError, NotADirectoryError, PermissionError: if the folder it is to be in is
             missing, is not a folder, or is not writable.
@@ -25,11 +24,13 @@ def check_target(path: str | os.PathLike[str], kind: str, overwrite: bool) -> Pa
     """
     check_flag(overwrite, "overwrite")
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(str(invalid("path", "a path", path)))
+        raise invalid("path", "a path", path)
     place = Path(path)
     suffix = place.suffix.lower()
     if kind == "onnx" and suffix != ".onnx":
         raise invalid("path", "a file name that ends in .onnx", str(path))
+    if kind == "keras" and suffix != ".keras":
+        raise invalid("path", "a file name that ends in .keras", str(path))
     if kind == "saved_model" and suffix in (".onnx", ".keras", ".h5", ".pb"):
         raise invalid("path", "the name of a folder", str(path))
     folder = place.absolute().parent
@@ -57,7 +58,7 @@ def _check_existing(place: Path, kind: str, overwrite: bool) -> None:
             )
         )
     # Replacing must never take away what is no artifact.
-    if kind == "onnx" and place.is_dir():
+    if kind != "saved_model" and place.is_dir():
         raise invalid("path", "a file to overwrite", str(place))
     saved = (place / "saved_model.pb").is_file() or (place.is_dir() and not any(place.iterdir()))
     if kind == "saved_model" and not saved:

@@ -1,0 +1,251 @@
+"""The command line `keras-dropouts`: inspect, strip, freeze, export and verify a saved model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import keras_dropouts as kd
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export import pipeline
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.freeze import freeze_dropout
+from keras_dropouts_export.model_file import read_model, write_verified
+from keras_dropouts_export.onnx import export_onnx
+from keras_dropouts_export.parity import ParityReport, verify
+from keras_dropouts_export.saved_model import export_saved_model
+from keras_dropouts_export.strip import StripReport, strip_dropout, strip_report
+
+_STEP_NAMES = {
+    "load": "reading the model",
+    "trace": "tracing the model at inference",
+    "convert": "converting",
+    "audit": "auditing what was made",
+    "verify": "comparing it with the model",
+    "place": "putting it in place",
+    "strip": "taking dropout out",
+    "freeze": "making the rates constant",
+    "save": "writing and reading back",
+}
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at the target.")
+_model = click.argument("model", type=click.Path(path_type=Path))
+_out = click.argument("out", type=click.Path(path_type=Path))
+_seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
+_atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")
+_rtol = click.option("--rtol", type=float, help="Relative tolerance [default: the dtype's].")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="keras-dropouts")
+def cli() -> None:
+    """Take Keras models out of training: dropout stripped or frozen, exports proven equal.
+
+    The exit status is 0 only when what was asked for was done and verified, 1 when it was not,
+    and 2 when the command line itself was wrong. MODEL is a .keras file.
+    """
+
+
+@cli.command()
+@_model
+@_json
+def inspect(model: Path, as_json: bool) -> None:
+    """List every dropout and noise rate of MODEL."""
+    rows = kd.inspect_dropout(read_model(model))
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+    elif not rows:
+        click.echo("no dropout")
+    else:
+        cells = [
+            (r.path, r.layer, f"{r.rate:.4g}", r.schedule or "-", "yes" if r.learned else "-")
+            for r in rows
+        ]
+        _print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
+
+
+@cli.command()
+@_model
+@_out
+@_overwrite
+@_json
+def strip(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Write MODEL without dropout to OUT, a .keras file."""
+    _rewrite(model, out, overwrite, as_json, "strip", strip_dropout)
+
+
+@cli.command()
+@_model
+@_out
+@_overwrite
+@_json
+def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Write MODEL with constant rates, in Keras's own layers, to OUT, a .keras file."""
+    _rewrite(model, out, overwrite, as_json, "freeze", freeze_dropout)
+
+
+@cli.command()
+@_model
+@_out
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["onnx", "saved_model"]),
+    help="[default: onnx if OUT ends in .onnx, else saved_model]",
+)
+@click.option("--opset", default=18, show_default=True, help="ONNX only: version of its operations.")
+@_seed
+@_atol
+@_rtol
+@_overwrite
+@_json
+def export(
+    model: Path,
+    out: Path,
+    kind: str | None,
+    opset: int,
+    seed: int,
+    atol: float | None,
+    rtol: float | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Export MODEL to OUT, an .onnx file or a SavedModel folder, once it is proven equal."""
+    onnx = kind == "onnx" or (kind is None and out.suffix.lower() == ".onnx")
+    arguments: dict[str, Any] = {"opset": opset} if onnx else {}
+    arguments |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
+    with _steps(("load", *pipeline.STEPS), shown=not as_json) as step:
+        step("load")
+        loaded = read_model(model)
+        make = export_onnx if onnx else export_saved_model
+        report = make(loaded, out, progress=step, **arguments)
+    click.echo(report.to_json() if as_json else report)
+
+
+@cli.command("verify")
+@_model
+@click.argument("artifact", type=click.Path(path_type=Path))
+@_seed
+@_atol
+@_rtol
+@_json
+def verify_command(
+    model: Path, artifact: Path, seed: int, atol: float | None, rtol: float | None, as_json: bool
+) -> None:
+    """Compare ARTIFACT, an .onnx file or a SavedModel folder, with MODEL."""
+    with _steps(("load", "verify"), shown=not as_json) as step:
+        step("load")
+        loaded = read_model(model)
+        step("verify")
+        report = verify(loaded, artifact, seed=seed, atol=atol, rtol=rtol)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        _print_parity(report)
+    sys.exit(0 if report.ok else 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake is one message and exit status 1, no traceback."""
+    try:
+        cli(args=arguments, prog_name="keras-dropouts")
+    except (ValueError, TypeError, OSError, ExportError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+def _rewrite(
+    model: Path,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    what: str,
+    function: Callable[[keras.Model], keras.Model],
+) -> None:
+    with _steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
+        step("load")
+        loaded = read_model(model)
+        step(what)
+        new = function(loaded)
+        write_verified(new, loaded, out, overwrite, step)
+    report = strip_report(new)
+    if as_json:
+        rows = [row.__dict__ for row in report.rows]
+        click.echo(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
+    else:
+        _print_rewritten(report, out)
+
+
+def _print_rewritten(report: StripReport, out: Path) -> None:
+    if report.rows:
+        cells = [(row.path, row.layer, f"{row.rate:.4g}", row.what) for row in report.rows]
+        _print_table(("path", "layer", "rate", "what became of it"), cells)
+    click.echo(f"{out}: its predictions equal the model's, bit for bit")
+
+
+def _print_parity(report: ParityReport) -> None:
+    cells = [
+        (
+            row.output,
+            str(row.batch),
+            row.runtime,
+            f"{row.max_abs_error:.3g}",
+            f"{row.allowed:.3g}",
+            "ok" if row.ok else "differs" if row.repeatable else "differs between runs",
+        )
+        for row in report.rows
+    ]
+    _print_table(("output", "batch", "runtime", "error", "allowed", ""), cells)
+    verdict = "equal" if report.ok else "NOT equal"
+    click.echo(f"{report.path}: {verdict}, largest error {report.max_abs_error:.3g}")
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*head, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    # In a pipe or a file nothing is cut: only a terminal has an edge.
+    console.print(table, width=None if console.is_terminal else 400)
+
+
+@contextmanager
+def _steps(names: Sequence[str], shown: bool) -> Iterator[Callable[[str], None]]:
+    """Yield a function that is told each step as it begins; a terminal shows how far it is."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total}"),
+        TimeElapsedColumn(),
+    )
+    progress = Progress(
+        *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
+    )
+    with progress:
+        task = progress.add_task("", total=len(names))
+
+        def step(name: str) -> None:
+            if name not in names:
+                raise invalid("name", f"one of {names}", name)
+            progress.update(
+                task, completed=names.index(name), description=_STEP_NAMES.get(name, name)
+            )
+
+        yield step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Stripping: no dropout is left, and nothing else is different."""
+
+import keras
+import numpy as np
+import pytest
+from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
+
+import keras_dropouts as kd
+import keras_dropouts_export as kde
+from keras_dropouts import noise
+from keras_dropouts_export import silence
+
+MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
+NOISE = [
+    keras.layers.Dropout(0.5),
+    keras.layers.SpatialDropout1D(0.5),
+    keras.layers.AlphaDropout(0.5),
+    keras.layers.GaussianDropout(0.5),
+    keras.layers.GaussianNoise(0.5),
+    kd.ScheduledDropout(0.5),
+    kd.SpatialDropout(0.5),
+    kd.DropPath(0.5),
+    kd.DropBlock1D(0.5, 2),
+]
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_predictions_are_the_same_to_the_bit(make):
+    model = make()
+    x = inputs_of(model)
+    with silence.inference_mode(model):
+        wanted = model(x)
+    got = kde.strip_dropout(model)(x)
+    keras.tree.map_structure(np.testing.assert_array_equal, got, wanted)
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_no_dropout_is_left(make, capsys):
+    new = kde.strip_dropout(make())
+    assert all(source.rate == 0.0 for source in noise.noise_sources(new))
+    new.summary(expand_nested=True)
+    assert "rop" not in capsys.readouterr().out.replace("Prop", "")
+
+
+@pytest.mark.parametrize("layer", NOISE, ids=lambda layer: type(layer).__name__)
+def test_each_noise_layer_is_removed(layer):
+    model = keras.Sequential([keras.Input((6, 4)), layer, keras.layers.Dense(2, name="d")])
+    new = kde.strip_dropout(model)
+    assert [each.name for each in new.layers] == ["d"]
+    x = data(2, 6, 4)
+    np.testing.assert_array_equal(new(x), model(x, training=False))
+
+
+def test_names_and_weights_are_kept_and_the_model_is_not_changed():
+    model = image_model()
+    before = [np.array(w) for w in model.get_weights()]
+    new = kde.strip_dropout(model)
+    names = ["first", "second", "norm", "flat", "third", "digit"]
+    assert [layer.name for layer in new.layers] == names
+    np.testing.assert_array_equal(new.get_layer("third").kernel, model.layers[7].layer.kernel)
+    for weight in new.weights:
+        weight.assign(weight + 1.0)
+    for old, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def test_the_report_says_what_became_of_each_rate():
+    report = kde.strip_report(kde.strip_dropout(graph_model()))
+    parts = {row.path.split("/")[-1].rstrip("_0123456789"): row.what for row in report.rows}
+    assert parts == {
+        "lstm_cell": "silenced",
+        "inner_drop": "removed",
+        "attend": "silenced",
+        "path": "removed",
+        "dropout": "removed",
+        "last": "removed",
+    }
+    assert "attend" in str(report)
+    image = kde.strip_report(kde.strip_dropout(image_model()))
+    assert [row.what for row in image.rows if row.layer == "ConcreteDropout"] == ["replaced"] * 2
+
+
+def test_a_stripped_model_trains_without_noise():
+    new = kde.strip_dropout(graph_model())
+    x = inputs_of(new)
+    one, two = new(x, training=True), new(x, training=True)
+    keras.tree.map_structure(np.testing.assert_array_equal, one, two)
+
+
+def test_bad_models_are_refused():
+    for bad in (None, "model.keras", keras.layers.Dense(2)):
+        with pytest.raises(ValueError, match=r"Expected a keras\.Model"):
+            kde.strip_dropout(bad)
+    with pytest.raises(ValueError, match="Expected a built model"):
+        kde.strip_dropout(keras.Sequential([keras.layers.Dropout(0.5)]))
+    model = Subclassed()
+    model(data(1, 3))
+    with pytest.raises(ValueError, match="Expected a Sequential or Functional model"):
+        kde.strip_dropout(model)
+    with pytest.raises(ValueError, match="Expected a model that `strip_dropout`"):
+        kde.strip_report(model)
