@@ -104,7 +104,9 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     type=click.Choice(["onnx", "saved_model"]),
     help="[default: onnx if OUT ends in .onnx, else saved_model]",
 )
-@click.option("--opset", default=18, show_default=True, help="ONNX only: version of its operations.")
+@click.option(
+    "--opset", default=18, show_default=True, help="ONNX only: version of its operations."
+)
 @_seed
 @_atol
 @_rtol
@@ -215,9 +217,9 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*head, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    # In a pipe or a file nothing is cut: only a terminal has an edge.
-    console.print(table, width=None if console.is_terminal else 400)
+    # Only a terminal has an edge; in a pipe or a file nothing is cut or wrapped.
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    console.print(table)
 
 
 @contextmanager

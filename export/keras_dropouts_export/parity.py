@@ -113,7 +113,7 @@ def verify(
         ExportError: if the model cannot be traced.
     """
     artifact_format(path)
-    check_seed(seed)
+    check_options(atol, rtol, seed)
     function = inference_function(model, input_signature)
     return compare(function, path, atol=atol, rtol=rtol, seed=seed)
 
@@ -132,7 +132,7 @@ def compare(
     Args:
         shown: The path to name in the report, where that is not `path`.
     """
-    tolerance = (_check_tolerance(atol, "atol"), _check_tolerance(rtol, "rtol"))
+    tolerance = check_options(atol, rtol, seed)
     found = runners(Path(path), function)
     rows: list[ParityRow] = []
     for batch, inputs in trial_inputs(function, seed):
@@ -188,6 +188,15 @@ def _allowed(wanted: np.ndarray, tolerance: tuple[float | None, float | None]) -
     values = np.abs(wanted.astype("float64"))
     finite = values[np.isfinite(values)]
     return float(atol + rtol * finite.max(initial=0.0))
+
+
+def check_options(
+    atol: Any = None, rtol: Any = None, seed: Any = 0
+) -> tuple[float | None, float | None]:
+    """Return the tolerances if they and the seed are what `verify` takes."""
+    if check_seed(seed) is None:
+        raise invalid("seed", "an integer from 0 to 2**63 - 1", seed)
+    return _check_tolerance(atol, "atol"), _check_tolerance(rtol, "rtol")
 
 
 def _check_tolerance(value: Any, argument: str) -> float | None:

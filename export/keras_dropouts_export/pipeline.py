@@ -12,7 +12,7 @@ from keras_dropouts import noise
 from keras_dropouts_export.audit import audit
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import InferenceFunction
-from keras_dropouts_export.parity import compare
+from keras_dropouts_export.parity import check_options, compare
 from keras_dropouts_export.report import ExportReport, Stripped, versions
 from keras_dropouts_export.target import check_target, put_in_place, workplace
 
@@ -46,6 +46,7 @@ def export(
         ExportError: if something is left in the artifact, or it is not the model.
     """
     target = check_target(path, kind, overwrite)
+    check_options(**(parity or {}))
     step = progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")

@@ -53,7 +53,7 @@ def _check_existing(place: Path, kind: str, overwrite: bool) -> None:
                     "path",
                     "a path where nothing is",
                     str(place),
-                    "Pass `overwrite=True` to replace what is there.",
+                    "Pass `overwrite=True` (`--overwrite`) to replace what is there.",
                 )
             )
         )
