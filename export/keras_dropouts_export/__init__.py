@@ -1,5 +1,8 @@
 """Models leave training: strip, freeze, export, and proof that the artifact is the model."""
 
+from keras_dropouts_export import requirements as _requirements  # noqa: F401  (says what to install)
+
+# isort: split
 import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
 from keras_dropouts_export.audit import AuditReport, audit
 from keras_dropouts_export.errors import ExportError
