@@ -6,7 +6,6 @@ WORKERS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := keras_dropouts export tests examples benchmarks
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -26,14 +25,14 @@ test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 lint: $(STAMP) ## check style, types and who imports whom
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## put the code in shape
-	$(BIN)/ruff check --fix $(CODE)
-	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || \
