@@ -49,7 +49,7 @@ class Subject:
 
 
 def _wrap(**kwargs: Any) -> BaseDropout:
-    dense = keras.layers.Dense(6, use_bias=False, name="inner", dtype=kwargs.get("dtype"))
+    dense = keras.layers.Dense(6, name="inner", dtype=kwargs.get("dtype"))
     return kd.ConcreteDropout(dense, **kwargs)
 
 

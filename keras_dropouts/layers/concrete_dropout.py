@@ -19,6 +19,7 @@ from keras_dropouts.arguments import (
     is_real,
 )
 from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts.layers.present_rate import PresentRate
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
 from keras_dropouts.registry import register
 
@@ -186,7 +187,7 @@ class ConcreteDropout(BaseDropout):
         if not self.spatial:
             return [self._frozen_as(keras_layers.Dropout), self.stripped()]
         data_format = "channels_first" if self._channels_first else "channels_last"
-        return [spatial_stand_in(self, self._rank, data_format), self.stripped()]
+        return [spatial_stand_in(self, self.rank, data_format), self.stripped()]
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -200,21 +201,7 @@ class ConcreteDropout(BaseDropout):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> ConcreteDropout:
         layer = keras.saving.deserialize_keras_object(config["layer"])
-        return super().from_config({**config, "layer": layer})  # type: ignore[return-value]
-
-
-class PresentRate(keras.metrics.Metric):
-    """The present rate of a layer as a metric, so that `fit` shows it and keeps its history."""
-
-    def __init__(self, layer: BaseDropout) -> None:
-        super().__init__(name=f"{layer.name}_rate")
-        self._read = layer.current_rate
-
-    def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: the rate is state of the layer."""
-
-    def result(self) -> Tensor:
-        return self._read()
+        return super().from_config({**config, "layer": layer})
 
 
 def concrete_regularizers(
