@@ -51,7 +51,8 @@ class ConcreteDropout(BaseDropout):
     second is negative, so the loss may go below zero. Take both factors from
     `concrete_regularizers`.
 
-    The learned rate is `layer.rate`, and the metric `<name>_rate` in the history of `fit`.
+    The learned rate is `layer.rate`, and the metric `<name>_rate` in the history of `fit`. Set
+    to 0 it stays there, and dropout is off.
 
     Stripped, it is the wrapped layer; frozen, it is Keras's `Dropout` (or `SpatialDropout1D` to
     `3D`) with the learned rate, followed by the wrapped layer.
@@ -95,7 +96,7 @@ class ConcreteDropout(BaseDropout):
         if not isinstance(layer, (*_DENSE, *_CONVOLUTIONS)):
             names = ", ".join(kind.__name__ for kind in (*_DENSE, *_CONVOLUTIONS))
             raise invalid("layer", f"one of these layers: {names}", layer)
-        if not is_real(rate):
+        if not is_real(rate) or not 0.0 < rate < 1.0:
             expected = "a number strictly between 0 and 1, where learning starts"
             raise invalid("rate", expected, rate, "A schedule goes to `ScheduledDropout`.")
         super().__init__(rate, seed=seed, **kwargs)
@@ -113,13 +114,13 @@ class ConcreteDropout(BaseDropout):
 
     def _check_rate(self, rate: Any) -> float:
         rate = check_rate(rate)
-        if not 0.0 < rate < 1.0:
-            expected = "a number strictly between 0 and 1, as the rate is learned as a logit"
-            raise invalid("rate", expected, rate)
+        if rate == 1.0:
+            raise invalid("rate", "a number below 1, as the rate is learned as a logit", rate)
         return rate
 
     def _encode(self, rate: float) -> float:
-        return math.log(rate) - math.log1p(-rate)
+        # A logit this low is a rate of exactly 0, with a gradient of exactly 0.
+        return math.log(rate) - math.log1p(-rate) if rate > 0.0 else -1e30
 
     def current_rate(self) -> Tensor:
         return ops.sigmoid(ops.convert_to_tensor(self._rate))

@@ -50,7 +50,7 @@ class DropPath(BaseDropout):
         return (shape[0],) + (1,) * (len(shape) - 1)
 
     def frozen(self) -> list[keras.layers.Layer]:
-        noise_shape = (None,) + (1,) * (self._rank - 1)
+        noise_shape = (None,) + (1,) * (self.rank - 1)
         return [self._frozen_as(keras.layers.Dropout, noise_shape=noise_shape)]
 
 

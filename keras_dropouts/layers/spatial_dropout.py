@@ -71,7 +71,7 @@ class SpatialDropout(BaseDropout):
         return tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(shape))
 
     def frozen(self) -> list[keras.layers.Layer]:
-        return [spatial_stand_in(self, self._rank, self.data_format)]
+        return [spatial_stand_in(self, self.rank, self.data_format)]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}

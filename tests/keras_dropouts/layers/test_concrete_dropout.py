@@ -114,6 +114,21 @@ def test_rate_is_the_rate_that_was_given():
         assert layer.rate == pytest.approx(0.25, rel=1e-6, abs=0.0)
 
 
+def test_rate_0_switches_it_off():
+    layer = kd.ConcreteDropout(layers.Dense(3), 0.3, seed=1)
+    model = keras.Sequential([keras.Input((8,)), layer])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    layer.rate = 0.0
+    y = keras.ops.convert_to_numpy(model(x, training=True))
+    np.testing.assert_array_equal(y, keras.ops.convert_to_numpy(model(x)))
+    loss = model.fit(x, np.zeros((16, 3)), epochs=3, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+    assert layer.rate == 0.0
+    with pytest.raises(ValueError, match="Expected a number below 1, as the rate is learned"):
+        layer.rate = 1.0
+
+
 def test_regularizers_are_the_papers():
     assert kd.concrete_regularizers(1000, length_scale=0.1) == pytest.approx((1e-5, 2e-3))
     weight, entropy = kd.concrete_regularizers(500, 0.2, model_precision=4.0, loss="crossentropy")

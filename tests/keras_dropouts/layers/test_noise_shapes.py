@@ -97,6 +97,8 @@ def test_depth_rates_rise_linearly():
             lambda: run(kd.ScheduledDropout(0.1, noise_shape=(None, 1)), np.ones((2, 3, 4))),
             "`noise_shape`. Expected a tuple of 3, one for each dimension of the input",
         ),
+        (lambda: kd.SpatialDropout(0.1).frozen(), "`layer`. Expected a built layer"),
+        (lambda: kd.DropPath(0.1).frozen(), "`layer`. Expected a built layer"),
         (
             lambda: run(kd.ScheduledDropout(0.1), np.ones((2, 3), "int32")),
             "`inputs`. Expected floats, as",
