@@ -14,6 +14,7 @@ the same four values: reproducible, but other numbers than TensorFlow's.
 
 from __future__ import annotations
 
+import functools
 import math
 import random as python_random
 from typing import Any, NamedTuple
@@ -31,12 +32,14 @@ class Stream(NamedTuple):
     """Where random numbers come from: one layer, at one step.
 
     key: int32 tensor of shape (2,); step: int32 scalar tensor; place: the layer's place in the
-    model that runs, 0 to 65535, which keeps apart two layers that have the same key.
+    model that runs, 0 to 65535, which keeps apart two layers that have the same key; sampler:
+    what draws in place of the backend's generator, None but for Monte-Carlo samples.
     """
 
     key: Tensor
     step: Tensor
     place: int
+    sampler: Any = None
 
 
 def new_key(seed: int | None) -> np.ndarray:
@@ -56,11 +59,16 @@ def bits(stream: Stream, shape: tuple[Any, ...], width: int = 16, draw: int = 0)
     `width` is 16 or 32; dimensions may be ints or scalar tensors; `draw` (0 to 15) tells apart
     several draws of one call. The dtype is an integer one that holds the range.
     """
+    if stream.sampler is not None:
+        return stream.sampler.bits(shape, width, draw)
     return _BITS[keras.backend.backend()](stream, shape, width, draw)
 
 
 def uniform(stream: Stream, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
     """Return float32 numbers, uniform over the open interval (0, 1) in steps of 2**-23."""
+    if stream.sampler is not None:
+        high = ops.cast(stream.sampler.bits(shape, 23, draw), "float32")
+        return (high + 0.5) * 2.0**-23
     words = bits(stream, shape, 32, draw)
     high = ops.cast(ops.right_shift(words, ops.cast(9, words.dtype)), "float32")
     return (high + 0.5) * 2.0**-23
@@ -70,10 +78,94 @@ def fraction(stream: Stream) -> Tensor:
     """Return a float32 scalar in [0, 1) that is spread evenly over the steps of one layer.
 
     A golden-ratio sequence: over n steps its mean is within about 1/n of one half, and it costs
-    a multiplication.
+    a multiplication. Monte-Carlo samples are no steps: for them it is one half, rounding.
     """
+    if stream.sampler is not None:
+        return ops.convert_to_tensor(0.5, "float32")
     mixed = stream.step * _GOLDEN + stream.key[0]
     return ops.cast(ops.bitwise_and(mixed, 0xFFFFFF), "float32") * 2.0**-24
+
+
+def sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
+) -> Tensor:
+    """Return `count` integers for each Monte-Carlo sample, of shape (number of samples, count).
+
+    As `bits`, but on TensorFlow with counter = (block index: 32 bits, batch: 32 bits, tag, sample),
+    so a sample's numbers do not depend on which others are drawn beside it.
+
+    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar; width:
+    16, 23 or 32.
+    """
+    numbers = 16 if width == 16 else 32
+    draw = _SAMPLE_BITS[keras.backend.backend()]
+    words = draw(key, samples, batch, tag, count, numbers)
+    return ops.right_shift(words, ops.cast(9, words.dtype)) if width == 23 else words
+
+
+def _tensorflow_sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
+) -> Tensor:
+    import tensorflow as tf
+
+    tags = tf.fill(tf.shape(samples), _signed(tag))
+    zeros = tf.zeros_like(samples)
+    counters = tf.reshape(tf.stack([zeros, zeros + batch, tags, samples], axis=1), [-1, 2, 2])
+    counters = tf.bitcast(tf.bitcast(counters, tf.int64), tf.uint64)
+    key = tf.bitcast(tf.bitcast(tf.reshape(key, [1, 2]), tf.int64), tf.uint64)
+    numbers_per_word = 32 // width
+    length = tf.reshape((count + numbers_per_word - 1) // numbers_per_word, [1])
+    words = _philox_rows()(key, counters, length)
+    if width == 16:
+        words = tf.reshape(tf.bitcast(words, tf.uint16), [samples.shape[0], -1])[:, :count]
+    return words
+
+
+@functools.cache
+def _philox_rows() -> Any:
+    """Return a function that stacks the words of several counters.
+
+    It is traced once for each number of counters: a node for each, in each layer that draws,
+    would take longer to trace than to run.
+    """
+    import tensorflow as tf
+
+    def stacked(key: Tensor, counters: Tensor, length: Tensor) -> Tensor:
+        words = [
+            tf.raw_ops.StatelessRandomUniformFullIntV2(
+                shape=length, key=key, counter=counter, alg=1, dtype=tf.uint32
+            )
+            for counter in tf.unstack(counters)
+        ]
+        return tf.stack(words)
+
+    return tf.function(stacked, autograph=False, reduce_retracing=False)
+
+
+def _jax_sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
+) -> Tensor:
+    import jax
+
+    words = jax.lax.bitcast_convert_type(key, jax.numpy.uint32)
+    folded = jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), batch)
+    dtype = jax.numpy.uint16 if width == 16 else jax.numpy.uint32
+
+    def one(sample: Tensor) -> Tensor:
+        return jax.random.bits(
+            jax.random.fold_in(jax.random.fold_in(folded, sample), tag), (count,), dtype
+        )
+
+    return jax.vmap(one)(samples)
+
+
+def _torch_sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
+) -> Tensor:
+    keys = ops.concatenate([key, ops.reshape(batch, (1,))])
+    return ops.stack(
+        [_torch_bits(Stream(keys, x, tag >> 16), (count,), width, tag & 0xFFFF) for x in samples]
+    )
 
 
 def _tag(stream: Stream, draw: int) -> int:
@@ -135,3 +227,8 @@ def _torch_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -
 
 
 _BITS = {"tensorflow": _tensorflow_bits, "jax": _jax_bits, "torch": _torch_bits}
+_SAMPLE_BITS = {
+    "tensorflow": _tensorflow_sample_bits,
+    "jax": _jax_sample_bits,
+    "torch": _torch_sample_bits,
+}

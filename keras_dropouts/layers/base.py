@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import masks, random, schedules
+from keras_dropouts import masks, random, sampling, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
 from keras_dropouts.layers.place import place_in_model
 
@@ -39,6 +39,10 @@ class BaseDropout(keras.layers.Layer):
     """
 
     learned = False
+    _rank: int | None = None  # of the input, once a layer that needs to know it is built
+    # Whether the first axis of what is drawn is the batch. Where it is not, as with weights that
+    # are dropped, Monte-Carlo samples cannot be rows of one batch: the layer runs once for each.
+    draws_by_row = True
 
     def __init__(self, rate: float | Schedule, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -114,12 +118,17 @@ class BaseDropout(keras.layers.Layer):
             return inputs
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
             raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
-        outputs = self.drop(inputs, self.current_rate(), self._next_stream())
-        # Last, as PyTorch changes the step in place and the stream holds it.
-        self._step.assign_add(1)
+        stream = self._next_stream()
+        outputs = self.drop(inputs, self.current_rate(), stream)
+        if stream.sampler is None:  # a Monte-Carlo sample is no training call
+            # Last, as PyTorch changes the step in place and the stream holds it.
+            self._step.assign_add(1)
         return outputs
 
     def _next_stream(self) -> random.Stream:
+        sampler = sampling.active()
+        if sampler is not None:
+            return sampler.next_stream(self.draws_by_row)
         key, step = ops.convert_to_tensor(self._key), ops.convert_to_tensor(self._step)
         return random.Stream(key, step, place_in_model(self, self._key))
 
@@ -149,6 +158,14 @@ class BaseDropout(keras.layers.Layer):
 
     def _frozen_as(self, kind: type[keras.layers.Layer], **arguments: Any) -> keras.layers.Layer:
         return kind(self.rate, seed=self.seed, name=self.name, dtype=self.dtype_policy, **arguments)
+
+    @property
+    def rank(self) -> int:
+        """The rank of the input, which decides what stands in for some layers."""
+        if self._rank is None:
+            expected = "a built layer, as what stands in for it depends on the rank of its input"
+            raise invalid("layer", expected, self, "Call it once, or call `layer.build(shape)`.")
+        return self._rank
 
     def get_config(self) -> dict[str, Any]:
         rate = self.rate if self.schedule is None else self.schedule
