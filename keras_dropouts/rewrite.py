@@ -30,11 +30,10 @@ def check_model(model: Any, argument: str = "model") -> None:
     """Raise a clear error unless `model` is a built Keras model.
 
     Raises:
-        TypeError: if it is not a Keras model.
-        ValueError: if it is not built.
+        ValueError: if it is not a Keras model, or is not built.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(str(invalid(argument, "a keras.Model", model)))
+        raise invalid(argument, "a keras.Model", model)
     if not model.built:
         raise invalid(
             argument, "a built model", model, "Call it once on data, or call `model.build(shape)`."
@@ -79,8 +78,8 @@ def rewrite(model: keras.Model, replace: Replace) -> keras.Model:
         The new model, of the class of `model` where that class takes inputs and outputs.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
-        ValueError: if it is not built, is subclassed, or holds a layer that cannot be made again.
+        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
+            that cannot be made again.
 
     Example:
 

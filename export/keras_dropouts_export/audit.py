@@ -90,15 +90,25 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
         ValueError: if what is there is neither format, or cannot be read.
     """
     kind = artifact_format(path)
-    allowed = frozenset(allow)
     if kind == "onnx":
         from keras_dropouts_export import audit_onnx as looker
     else:
         from keras_dropouts_export import audit_saved_model as looker  # type: ignore[no-redef]
-    found: dict[str, Any] = looker.findings(Path(path))
+    return _report(str(path), kind, looker.findings(Path(path)), allow)
+
+
+def audit_graph(graph: Any, name: str, allow: Iterable[str] = ()) -> AuditReport:
+    """Return what is left of training in a traced graph of TensorFlow, before it is written."""
+    from keras_dropouts_export import audit_saved_model
+
+    return _report(name, "graph", audit_saved_model.graph_findings(graph), allow)
+
+
+def _report(path: str, kind: str, found: dict[str, Any], allow: Iterable[str]) -> AuditReport:
+    allowed = frozenset(allow)
     kept = {
         key: tuple(each for each in value if each.op not in allowed)
         for key, value in found.items()
         if key != "operations"
     }
-    return AuditReport(str(path), kind, found["operations"], **kept)
+    return AuditReport(path, kind, found["operations"], **kept)

@@ -33,17 +33,35 @@ def findings(path: Path) -> dict[str, Any]:
         for name in graph.object_graph_def.concrete_functions
         if name in functions and not _SAVING.search(name)
     ]
-    nodes = list(_nodes(roots, functions))
-    seeds = [
+    found = _sorted_out(list(_called(roots, functions)), functions)
+    seeds = tuple(
         Finding("Variable", each.variable.name, "the saved variables")
         for each in graph.object_graph_def.nodes
         if SEED_VARIABLE.search(each.variable.name)
+    )
+    return {**found, "random_ops": found["random_ops"] + seeds}
+
+
+def graph_findings(graph: Any) -> dict[str, Any]:
+    """Return the findings in a graph of TensorFlow that is not saved yet, likewise."""
+    definition = graph.as_graph_def()
+    functions = {each.signature.name: each for each in definition.library.function}
+    nodes = [
+        Finding(node.op, node.name, "the traced graph")
+        for node in definition.node
+        if node.op not in functions
     ]
+    called = sorted({name for node in definition.node for name in (node.op, *_functions_in(node))})
+    nodes += _called([name for name in called if name in functions], functions)
+    return _sorted_out(nodes, functions)
+
+
+def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> dict[str, Any]:
     return {
         "operations": len(nodes),
-        "random_ops": [each for each in nodes if RANDOM.search(each.op)] + seeds,
-        "state_writes": [each for each in nodes if WRITES.search(each.op)],
-        "unknown_ops": [each for each in nodes if _unknown(each.op, functions)],
+        "random_ops": tuple(each for each in nodes if RANDOM.search(each.op)),
+        "state_writes": tuple(each for each in nodes if WRITES.search(each.op)),
+        "unknown_ops": tuple(each for each in nodes if _unknown(each.op, functions)),
     }
 
 
@@ -60,7 +78,7 @@ def _load(path: Path) -> Any:
     return model
 
 
-def _nodes(roots: Iterable[str], functions: dict[str, Any]) -> Iterator[Finding]:
+def _called(roots: Iterable[str], functions: dict[str, Any]) -> Iterator[Finding]:
     waiting, seen = list(roots), set(roots)
     while waiting:
         name = waiting.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +66,9 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
 
     Args:
         model: A built Keras model of any kind.
-        signature: None, or what the model takes as its first argument: a structure of
-            `keras.InputSpec`, `tf.TensorSpec` or Keras tensors. Needed for a subclassed model
-            whose inputs are not floats.
+        signature: None, or what the model takes as its first argument (a tuple: its arguments): a
+            structure of `keras.InputSpec`, `tf.TensorSpec` or Keras tensors. Needed for a
+            subclassed model with several arguments or whose inputs are not floats.
 
     Raises:
         ValueError: if `model` is not a Keras model, is not built, or its inputs are not known.
@@ -97,16 +98,16 @@ def trace(
     function = tf.function(flat, input_signature=signature.specs, autograph=False)
     with inference_mode(model):
         concrete = _traced(function, model)
-    names = unique_names(
-        output_names(model, structures[-1]), [spec.name for spec in signature.specs]
-    )
+    names = unique_names(output_names(model, structures[-1]), signature.names)
     outputs = concrete.outputs
     return InferenceFunction(
         model=model,
         name=model.name,
         function=function,
         signature=signature,
-        inputs=tuple(_info(spec.name, spec) for spec in signature.specs),
+        inputs=tuple(
+            _info(name, spec) for name, spec in zip(signature.names, signature.specs, strict=True)
+        ),
         outputs=tuple(_info(name, x) for name, x in zip(names, outputs, strict=True)),
         output_structure=structures[-1],
     )
@@ -116,9 +117,11 @@ def _traced(function: Any, model: keras.Model) -> Any:
     try:
         return function.get_concrete_function()
     except Exception as error:  # whatever a user's own `call` may raise
+        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
         raise ExportError(
             f"Model {model.name!r} cannot be traced with the inputs "
-            f"{[str(spec) for spec in function.input_signature]}: {error}"
+            f"{[str(spec) for spec in function.input_signature]}: {said} Where these are not its "
+            f"inputs, pass `input_signature`."
         ) from error
 
 

@@ -44,9 +44,9 @@ def export_onnx(
         path: File name that ends in .onnx, in an existing folder.
         samples: None. (An integer keeps dropout alive: Monte-Carlo dropout in the file.)
         opset: Version of ONNX's operations, an integer from 13 to 18.
-        input_signature: None, or what the model takes as its first argument, as a structure of
-            `tf.TensorSpec` or `keras.InputSpec`: for a subclassed model with integer inputs, or
-            to fix a dynamic dimension.
+        input_signature: None, or what the model takes as its first argument (a tuple: its
+            arguments), as a structure of `tf.TensorSpec` or `keras.InputSpec`: for a subclassed
+            model with integer inputs or several arguments, or to fix a dynamic dimension.
         overwrite: Whether to replace a file at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
         rtol: Relative tolerance of the comparison; see `verify`.

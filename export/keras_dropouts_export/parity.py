@@ -132,13 +132,13 @@ def compare(
     Args:
         shown: The path to name in the report, where that is not `path`.
     """
-    tolerance = check_options(atol, rtol, seed)
+    check_options(atol, rtol, seed)
     found = runners(Path(path), function)
     rows: list[ParityRow] = []
     for batch, inputs in trial_inputs(function, seed):
         expected = function(inputs)
         for runtime, run in found.items():
-            rows += _rows(run, inputs, expected, tolerance, batch, runtime)
+            rows += _rows(run, inputs, expected, (atol, rtol), batch, runtime)
     return ParityReport(str(shown or path), tuple(rows))
 
 
@@ -190,18 +190,11 @@ def _allowed(wanted: np.ndarray, tolerance: tuple[float | None, float | None]) -
     return float(atol + rtol * finite.max(initial=0.0))
 
 
-def check_options(
-    atol: Any = None, rtol: Any = None, seed: Any = 0
-) -> tuple[float | None, float | None]:
-    """Return the tolerances if they and the seed are what `verify` takes."""
+def check_options(atol: Any = None, rtol: Any = None, seed: Any = 0) -> None:
+    """Raise a clear error unless the options of a comparison are good."""
+    for name, value in (("atol", atol), ("rtol", rtol)):
+        good = is_real(value) and math.isfinite(value) and value >= 0
+        if value is not None and not good:
+            raise invalid(name, "None or a finite number not below 0", value)
     if check_seed(seed) is None:
         raise invalid("seed", "an integer from 0 to 2**63 - 1", seed)
-    return _check_tolerance(atol, "atol"), _check_tolerance(rtol, "rtol")
-
-
-def _check_tolerance(value: Any, argument: str) -> float | None:
-    if value is None:
-        return None
-    if not is_real(value) or not math.isfinite(value) or value < 0:
-        raise invalid(argument, "None or a finite number not below 0", value)
-    return float(value)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_dropouts import noise
-from keras_dropouts_export.audit import audit
+from keras_dropouts_export.audit import AuditReport, audit, audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import InferenceFunction
-from keras_dropouts_export.parity import check_options, compare
+from keras_dropouts_export.parity import ParityReport, check_options, compare
 from keras_dropouts_export.report import ExportReport, Stripped, versions
 from keras_dropouts_export.target import check_target, put_in_place, workplace
 
@@ -46,20 +46,21 @@ def export(
         ExportError: if something is left in the artifact, or it is not the model.
     """
     target = check_target(path, kind, overwrite)
-    check_options(**(parity or {}))
+    options = parity or {}
+    check_options(**options)
     step = progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")
         function = make()
+        _check_audit(audit_graph(function.concrete.graph, function.name, allow), target)
         step("convert")
         made = work / target.name
         write(function, made)
         step("audit")
         found = replace(audit(made, allow), path=str(target))
-        if not found.ok:
-            raise ExportError(f"Nothing was written at {target}: training is left in it.\n{found}")
+        _check_audit(found, target)
         step("verify")
-        compared = _compared(function, made, target, parity or {})
+        compared = _compared(function, made, target, options)
         step("place")
         size = _size(made)
         put_in_place(made, target, work, overwrite)
@@ -77,9 +78,19 @@ def export(
     )
 
 
+def _check_audit(found: AuditReport, target: Path) -> None:
+    if found.ok:
+        return
+    raise ExportError(
+        f"Nothing was written at {target}: something is left that must not be served. "
+        f"The name of each operation begins with the layers it is in; what can be left is what a "
+        f"layer does in `call` whatever `training` is.\n{found}"
+    )
+
+
 def _compared(
     function: InferenceFunction, made: Path, target: Path, options: dict[str, Any]
-) -> Any:
+) -> ParityReport:
     try:
         compared = compare(function, made, shown=target, **options)
     except ValueError as error:

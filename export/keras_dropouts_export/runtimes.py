@@ -75,11 +75,18 @@ def _saved_model(path: Path, function: InferenceFunction) -> Run:
         )
     signature = loaded.signatures["serving_default"]
     specs = signature.structured_input_signature[1]
-    _check_names(path, function, list(specs), list(signature.structured_outputs))
+    names = dict(
+        zip(function.signature.names, [x.name for x in function.signature.specs], strict=True)
+    )
+    back = {plain: name for name, plain in names.items()}
+    found = [back.get(plain, plain) for plain in specs]
+    _check_names(path, function, found, list(signature.structured_outputs))
 
     def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         _ = loaded  # its variables live as long as it does
-        tensors = {key: tf.constant(value, specs[key].dtype) for key, value in inputs.items()}
+        tensors = {
+            names[key]: tf.constant(value, specs[names[key]].dtype) for key, value in inputs.items()
+        }
         return {key: value.numpy() for key, value in signature(**tensors).items()}
 
     return run

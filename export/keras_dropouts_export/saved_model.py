@@ -30,8 +30,9 @@ def export_saved_model(
 
     Every noise source is off, whatever the model, and no seed, rate or optimizer state is in the
     folder. The loaded object has the method `serve`, which takes and returns the model's own
-    structures, and the signature `serving_default`, with inputs and outputs by name. `model` is
-    not changed.
+    structures, and the signature `serving_default`, with inputs and outputs by name (in the name of
+    an input, what Python allows in no identifier becomes `_`: TensorFlow's rule). `model` is not
+    changed.
 
     Args:
         model: A built Keras model of any kind.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,16 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Signature:
-    """The inputs of a model: `structure` holds places, `specs` the flat list of named specs."""
+    """The inputs of a model.
 
-    structure: Any  # args of the model's call, in whose leaves is the index of a spec
-    keywords: tuple[str, ...]  # names of the arguments, () where there is one
+    structure: the arguments of its call, with the index of an input in each leaf; keywords: the
+    names of the arguments, or () where they go by position; names: of the inputs; specs: their
+    shapes and dtypes, under names that TensorFlow takes.
+    """
+
+    structure: Any
+    keywords: tuple[str, ...]
+    names: list[str]
     specs: list[tf.TensorSpec]
 
     def arguments(self, flat: list[Tensor]) -> list[Any]:
@@ -33,18 +40,20 @@ class Signature:
         arguments = self.arguments(flat)
         extra = {"training": False} if model._call_has_training_arg else {}
         if len(self.keywords) < 2:
-            return model(arguments[0], **extra)
+            return model(*arguments, **extra)
         return model(**dict(zip(self.keywords, arguments, strict=True)), **extra)
 
 
 def input_signature(model: keras.Model, given: Any = None) -> Signature:
     """Return the inputs of a built model, from `given` where that is not None.
 
+    `given` is what the model takes as its first argument, or a tuple of several arguments.
+
     Raises:
         ValueError: if the inputs are not known, or `given` holds something that is not a spec.
     """
     if given is not None:
-        return _signature([given], ())
+        return _signature(list(given) if isinstance(given, tuple) else [given], ())
     if rewrite.is_graph(model):
         graph = model._functional if isinstance(model, keras.Sequential) else model
         return _signature([graph.input], ())
@@ -74,22 +83,34 @@ def _from_shapes(shape: Any, name: str, dtype: str) -> Any:
 
 
 def _signature(arguments: list[Any], keywords: tuple[str, ...]) -> Signature:
+    labels = keywords or ("",) * len(arguments)
     flat = [
-        pair for i, each in enumerate(arguments) for pair in _flatten(each, (keywords or [""])[i])
+        pair
+        for each, label in zip(arguments, labels, strict=True)
+        for pair in _flatten(each, label)
     ]
     names = unique_names([name for name, _ in flat], [])
-    specs = [_spec(x, name) for name, (_, x) in zip(names, flat, strict=True)]
+    plain = unique_names([_identifier(name) for name in names], [])
+    specs = [_spec(x, name) for name, (_, x) in zip(plain, flat, strict=True)]
     counter = iter(range(len(specs)))
     structure = keras.tree.map_structure(lambda _: next(counter), arguments)
-    return Signature(structure, keywords, specs)
+    return Signature(structure, keywords, names, specs)
 
 
 def _flatten(argument: Any, keyword: str) -> list[tuple[str, Any]]:
     pairs = []
     for path, x in keras.tree.flatten_with_path(argument):
         keys = "_".join(str(part) for part in path if isinstance(part, str))
-        pairs.append((getattr(x, "name", None) or keys or keyword or "input", x))
+        history = getattr(x, "_keras_history", None)
+        name = history.operation.name if history else getattr(x, "name", None)
+        pairs.append((name or keys or keyword or "input", x))
     return pairs
+
+
+def _identifier(name: str) -> str:
+    """Return `name` as the name of an argument; TensorFlow would change and log others."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return plain if plain[0].isalpha() else f"arg_{plain}"
 
 
 def _spec(x: Any, name: str) -> tf.TensorSpec:

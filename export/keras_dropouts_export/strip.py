@@ -80,8 +80,8 @@ def strip_dropout(model: keras.Model) -> keras.Model:
         The new model.
 
     Raises:
-        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer that cannot be made again
-            from its config.
+        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
+            that cannot be made again from its config.
 
     Example:
 

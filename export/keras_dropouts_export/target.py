@@ -13,11 +13,11 @@ from keras_dropouts.arguments import check_flag, invalid
 
 
 def check_target(path: str | os.PathLike[str], kind: str, overwrite: bool) -> Path:
-    """Return `path` as a Path if an artifact of `kind` ("onnx", "keras" or "saved_model") may go there.
+    """Return `path` as a Path if an artifact of `kind` (onnx, keras, saved_model) may go there.
 
     Raises:
-        ValueError: if it is not a path, its suffix is not that of the format, or it is not such an artifact that
-            would be overwritten.
+        ValueError: if it is not a path, its suffix is not that of the format, or it is not such
+            an artifact that would be overwritten.
         FileNotFoundError, NotADirectoryError, PermissionError: if the folder it is to be in is
             missing, is not a folder, or is not writable.
         FileExistsError: if something is there and `overwrite` is False.

@@ -17,6 +17,7 @@ import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.tf2onnx_handlers import HANDLERS
 
 MINIMUM_OPSET = 13
 MAXIMUM_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
@@ -50,7 +51,10 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     with _complaints() as complaints:
         try:
             model, _ = tf2onnx.convert.from_function(
-                _Frozen(frozen), input_signature=[], opset=opset
+                _Frozen(frozen),
+                input_signature=[],
+                opset=opset,
+                custom_op_handlers=dict(HANDLERS),
             )
         except Exception as error:  # tf2onnx raises whatever its handlers do
             raise ExportError(_explain(complaints, opset) or f"tf2onnx failed: {error}") from error

@@ -7,12 +7,12 @@ import textwrap
 import keras
 import numpy as np
 import pytest
-from served import data, graph_model, image_model, inputs_of
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts import noise
 from keras_dropouts_export import silence
+from served import data, graph_model, image_model, inputs_of
 
 WITHOUT_PACKAGE = """
     import sys

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 from keras_dropouts_export import ExportError
 from keras_dropouts_export.inference import inference_function
+from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 
 def names(model):

@@ -3,9 +3,9 @@
 import keras
 import pytest
 import tensorflow as tf
-from served import Subclassed, data, graph_model, image_model
 
 from keras_dropouts_export.signature import input_signature, unique_names
+from served import Subclassed, data, graph_model, image_model
 
 
 def specs(model, given=None):
@@ -43,8 +43,9 @@ class TwoArguments(keras.Model):
 def test_a_subclassed_model_of_two_arguments():
     model = TwoArguments()
     model(data(2, 3), {"x": data(2, 3)})
-    signature = input_signature(model)
-    assert [each.name for each in signature.specs] == ["left", "x"]
+    spec = keras.InputSpec(shape=(None, 3), dtype="float32")
+    signature = input_signature(model, (spec, {"x": spec}))
+    assert [each.name for each in signature.specs] == ["input", "x"]
     assert signature.call(model, [data(2, 3), data(2, 3)])["sum"].shape == (2, 3)
 
 

@@ -5,10 +5,10 @@ import threading
 import keras
 import numpy as np
 import pytest
-from served import Subclassed, data, graph_model
 
 from keras_dropouts import noise
 from keras_dropouts_export.silence import inference_mode
+from served import Subclassed, data, graph_model
 
 
 def rates(model):

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts import noise
 from keras_dropouts_export import silence
+from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
 NOISE = [
