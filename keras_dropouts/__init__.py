@@ -13,7 +13,7 @@ from keras_dropouts.layers import (
     concrete_regularizers,
     depth_rates,
 )
-from keras_dropouts.surgery import inspect_dropout, replace_dropout, set_rates
+from keras_dropouts.surgery import add_dropout, inspect_dropout, replace_dropout, set_rates
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,7 @@ __all__ = [
     "RateScheduler",
     "ScheduledDropout",
     "SpatialDropout",
+    "add_dropout",
     "concrete_regularizers",
     "depth_rates",
     "inspect_dropout",

@@ -1,16 +1,27 @@
-"""Look at the dropout of a model that exists, set its rates, or put other layers in its place."""
+"""Look at the dropout of a model that exists, put other layers in its place, or add some."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 
-from keras_dropouts.arguments import check_rate, invalid, is_real
+from keras_dropouts.arguments import invalid
+from keras_dropouts.cloning import carry_state, clone_layer
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.noise import NoiseSource, is_removable, noise_sources
-from keras_dropouts.rewrite import check_model, rewrite
+from keras_dropouts.rates import set_rates
+from keras_dropouts.rewrite import check_model, is_graph, rewrite
+
+__all__ = [
+    "DropoutRow",
+    "DropoutTable",
+    "add_dropout",
+    "inspect_dropout",
+    "replace_dropout",
+    "set_rates",
+]
 
 
 class DropoutRow(NamedTuple):
@@ -85,79 +96,21 @@ def _row(source: NoiseSource) -> DropoutRow:
     return DropoutRow(source.path, kind, source.rate, schedule, source.layer.learned)
 
 
-def set_rates(
-    model: keras.Model,
-    rate: float | Mapping[str, float] | Callable[[Any], float | None],
-) -> None:
-    """Set the present rates of the dropout layers of this package in a model, in place.
-
-    Compiled steps see the new rates with no retrace. Over a schedule a set rate prevails until
-    `layer.rate = layer.schedule`. Keras's own layers are left as they are, since a compiled step
-    does not notice a change of theirs; naming one is an error. `replace_dropout` turns them
-    into layers whose rate can be set.
-
-    Args:
-        model: A Keras model.
-        rate: A number in [0, 1] for all; or {path or class name: number}, where a path, as
-            `inspect_dropout` shows it, prevails over a class; or a function that is called with
-            each layer and returns a number, or None to leave it as it is.
-
-    Raises:
-        ValueError: if an argument is of the wrong type or out of its range, a name fits no layer,
-            or there is no layer whose rate can be set. Nothing has been changed then.
-
-    Example:
-        >>> kd.set_rates(model, {"DropBlock2D": 0.1, "head/dropout": 0.5})
-    """
-    if not isinstance(model, keras.Model):
-        raise invalid("model", "a keras.Model", model)
-    sources = [source for source in noise_sources(model) if source.ours]
-    if not sources:
-        raise invalid(
-            "model",
-            "a model with dropout layers of keras_dropouts",
-            model,
-            "`replace_dropout` turns Keras's own into them.",
-        )
-    chosen = [
-        (source.layer, value) for source, value in _choose(sources, rate) if value is not None
-    ]
-    values = [(layer, layer._check_rate(value)) for layer, value in chosen]
-    for layer, value in values:
-        layer.rate = value
-
-
-def _choose(sources: list[NoiseSource], rate: Any) -> list[tuple[NoiseSource, Any]]:
-    if is_real(rate):
-        return [(source, check_rate(rate)) for source in sources]
-    if isinstance(rate, Mapping):
-        names = {name for source in sources for name in _names(source)}
-        unknown = [name for name in rate if name not in names]
-        if unknown:
-            known = ", ".join(source.path for source in sources)
-            raise invalid("rate", f"paths or classes out of: {known}", unknown)
-        return [
-            (source, next((rate[name] for name in _names(source) if name in rate), None))
-            for source in sources
-        ]
-    if callable(rate):
-        return [(source, rate(source.layer)) for source in sources]
-    raise invalid("rate", "a number in [0, 1], a dict of them or a function of the layer", rate)
-
-
-def _names(source: NoiseSource) -> tuple[str, str]:
-    return source.path, type(source.layer).__name__
-
-
 def replace_dropout(
     model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]
 ) -> keras.Model:
     """Return a new model with other layers in place of its dropout layers, weights carried over.
 
+    Dropout layers of Sequential and Functional models are replaced, in nested models and in
+    `TimeDistributed` too. Those that a custom layer holds in its attributes, lists and dicts are
+    replaced in the copy of that layer; as its class makes its own dropout again when a saved
+    model is loaded, keep such a model by `save_weights` and do the replacement again.
+
     Args:
-        model: A built Sequential or Functional model, nested ones included.
+        model: A built Sequential or Functional model.
         function: Called with each dropout or noise layer, Keras's own or this package's; returns
-            the new layer, or None to keep it as it is.
+            the new layer, or None to keep it as it is. To drop at a learned rate, see
+            `add_dropout`, as `ConcreteDropout` wraps the layer that comes after.
 
     Raises:
         ValueError: if an argument is of the wrong type, the model is not built or is subclassed,
@@ -167,19 +120,106 @@ def replace_dropout(
         >>> kd.replace_dropout(model, lambda layer: kd.ScheduledDropout(layer.rate))
     """
     check_model(model)
+    _check_function(function)
+
+    def choose(layer: Any) -> Any:
+        if not isinstance(layer, BaseDropout) and not is_removable(layer):
+            return None
+        return _checked(function(layer), layer)
+
+    def replace(layer: Any) -> list[Any] | None:
+        chosen = choose(layer)
+        return None if chosen is None else [chosen]
+
+    new = rewrite(model, replace)
+    _replace_inside(new, choose)
+    return new
+
+
+def _replace_inside(model: Any, choose: Callable[[Any], Any]) -> None:
+    """Replace what is left of the dropout layers: attributes of custom layers."""
+    for layer in list(model._flatten_layers(include_self=False)):
+        # Keras's own layers and wrappers of ours hold parts whose rates belong to them.
+        if is_graph(layer) or type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts"):
+            continue
+        # PyTorch keeps parts that are modules beside the other attributes.
+        for name, value in [*vars(layer).items(), *vars(layer).get("_modules", {}).items()]:
+            if not name.startswith("_"):
+                _replace_in(layer, name, value, choose)
+
+
+def _replace_in(layer: Any, name: str, value: Any, choose: Callable[[Any], Any]) -> None:
+    new = {
+        id(part): choose(part)
+        for part in keras.tree.flatten(value)
+        if isinstance(part, keras.layers.Layer) and part in layer._layers
+    }
+    if all(part is None for part in new.values()):
+        return
+    layer._tracker.unlock()  # a built layer takes no new parts
+    delattr(layer, name)
+    layer._layers[:] = [part for part in layer._layers if new.get(id(part)) is None]
+    swapped = keras.tree.map_structure(lambda part: new.get(id(part)) or part, value)
+    setattr(layer, name, swapped)
+    layer._tracker.lock()
+
+
+def add_dropout(
+    model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]
+) -> keras.Model:
+    """Return a new model with dropout after chosen layers, weights carried over.
+
+    Args:
+        model: A built Sequential or Functional model; layers of nested ones are asked too.
+        function: Called with each layer; returns None; or a new layer to put after it; or a
+            `kd.ConcreteDropout` or another wrapper made around this very layer, which then
+            takes its place, so that its input is dropped.
+
+    Raises:
+        ValueError: if an argument is of the wrong type, the model is not built or is subclassed,
+            or the function returns something else than an unused layer or None.
+
+    Example:
+        >>> def after_convolutions(layer):
+        ...     if isinstance(layer, keras.layers.Conv2D):
+        ...         return kd.DropBlock2D(0.1, block_size=7)
+        >>> regularized = kd.add_dropout(model, after_convolutions)
+        >>> learned = kd.add_dropout(
+        ...     model,
+        ...     lambda layer: kd.ConcreteDropout(layer) if layer.name == "hidden" else None,
+        ... )
+    """
+    check_model(model)
+    _check_function(function)
+
+    wrapped: list[tuple[Any, Any]] = []
+
+    def replace(layer: Any) -> list[Any] | None:
+        if isinstance(layer, keras.Model):
+            return None
+        chosen = _checked(function(layer), layer)
+        if chosen is None:
+            return None
+        if getattr(chosen, "layer", None) is layer:
+            wrapped.append((layer, clone_layer(chosen)))
+            return [wrapped[-1][1]]
+        return [clone_layer(layer), chosen]
+
+    new = rewrite(model, replace)
+    for layer, wrapper in wrapped:
+        carry_state(layer, wrapper.layer)
+    return new
+
+
+def _check_function(function: Any) -> None:
     if not callable(function):
         raise invalid("function", "a function of the layer that returns a layer or None", function)
 
-    def replace(layer: Any) -> list[Any] | None:
-        if not isinstance(layer, BaseDropout) and not is_removable(layer):
-            return None
-        chosen = function(layer)
-        if chosen is None:
-            return None
-        if not isinstance(chosen, keras.layers.Layer) or chosen is layer:
-            raise invalid(
-                "function", f"a function that returns a new layer for {layer.name!r}", chosen
-            )
-        return [chosen]
 
-    return rewrite(model, replace)
+def _checked(chosen: Any, layer: Any) -> Any:
+    """Return what the user's function gave for a layer, if it is a new layer or None."""
+    if chosen is None:
+        return None
+    if not isinstance(chosen, keras.layers.Layer) or chosen is layer or chosen._inbound_nodes:
+        raise invalid("function", f"a function that returns a new layer for {layer.name!r}", chosen)
+    return chosen
