@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from subjects import SUBJECTS, Subject, layer_classes
 
 from keras_dropouts import rewrite, schedules
 from keras_dropouts.layers.base import BaseDropout
+from subjects import SUBJECTS, Subject, layer_classes
 
 BACKEND = keras.backend.backend()
 
