@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
+from keras.src import backend
 
 from keras_dropouts import random
 
@@ -133,6 +133,11 @@ def active() -> Sampler | None:
     return getattr(_state, "sampler", None)
 
 
+def set_mask(x: Tensor, mask: Tensor) -> None:
+    """Attach a mask to a tensor, as Keras's layers hand masks on."""
+    backend.set_keras_mask(x, mask)
+
+
 def repeat(x: Tensor, count: int) -> Tensor:
     """Return `x` as rows of `count` samples, its mask with it."""
     if count == 1:
@@ -140,5 +145,5 @@ def repeat(x: Tensor, count: int) -> Tensor:
     tiled = ops.tile(x, (count, *(1 for _ in x.shape[1:])))
     mask = getattr(x, "_keras_mask", None)
     if mask is not None:
-        keras.src.backend.set_keras_mask(tiled, repeat(mask, count))
+        set_mask(tiled, repeat(mask, count))
     return tiled

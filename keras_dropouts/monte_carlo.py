@@ -1,0 +1,231 @@
+"""mc_predict: many predictions with dropout on, for their mean and their spread."""
+
+from __future__ import annotations
+
+import functools
+import random as python_random
+import warnings
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_dropouts import noise, rewrite, sampling
+from keras_dropouts.arguments import check_choice, check_flag, check_integer, check_seed, invalid
+from keras_dropouts.compiled import compiled
+from keras_dropouts.prediction import MonteCarloPrediction
+from keras_dropouts.sampled_model import SampledModel
+from keras_dropouts.sampling_mode import active_parts
+from keras_dropouts.steps import graph_of
+
+Tensor = Any
+
+_ROWS_AT_ONCE = 256  # more do not run faster on a CPU, and need more memory
+
+_runs: weakref.WeakKeyDictionary[Any, dict[Any, _Run]] = weakref.WeakKeyDictionary()
+
+
+def mc_predict(
+    model: keras.Model,
+    x: Any,
+    samples: int = 32,
+    seed: int | None = None,
+    batch_size: int = 32,
+    *,
+    fixed_masks: bool = False,
+    chunk_size: int | None = None,
+    without_dropout: str = "error",
+    verbose: bool = True,
+) -> MonteCarloPrediction:
+    """Predict with dropout on, `samples` times, each time with other masks.
+
+    Only dropout and noise layers are active, whatever the `training` flags in the model:
+    BatchNormalization serves its moving statistics and augmentation is off. What no mask touches
+    is computed once. Masks are drawn from the seed alone: the same seed, data and batch size give
+    the same samples in any process, and a sample is the same whatever `samples` and `chunk_size`
+    are. The model is not changed, the random state and steps of its layers included.
+
+    Args:
+        model: A built Keras model of any kind.
+        x: Its inputs: an array of shape (N, ...), or a structure of arrays.
+        samples: T, the number of predictions for each row, an integer above 0.
+        seed: None for fresh masks, or an integer in [0, 2**63).
+        batch_size: Rows of data that run together, an integer above 0.
+        fixed_masks: Whether all rows of the data share the T masks, as an ensemble of T
+            sub-networks does. By default each row has its own.
+        chunk_size: How many samples run together as one batch, an integer above 0: what bounds
+            the memory. None takes as many as make 256 rows.
+        without_dropout: "error" or "warn": what a model is in which nothing drops. After the
+            warning the spread is 0.
+        verbose: Whether to show a progress bar.
+
+    Returns:
+        A `MonteCarloPrediction` with `mean`, `std`, `samples` and measures of uncertainty.
+
+    Raises:
+        TypeError: if `model` is not a Keras model.
+        ValueError: if an argument is of the wrong type or out of its range, the model is not
+            built, nothing in it drops, or it draws by what cannot be seeded.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> layers = [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
+    >>> result = mc_predict(keras.Sequential(layers), np.ones((3, 4)), samples=8, verbose=False)
+    >>> result.mean.shape, result.std.shape, result.samples.shape
+    ((3, 2), (3, 2), (8, 3, 2))
+
+    Reference:
+        Gal and Ghahramani, 2016, "Dropout as a Bayesian approximation: representing model
+        uncertainty in deep learning".
+    """
+    check_sampled(model, check_choice(without_dropout, "without_dropout", ("error", "warn")))
+    count = check_integer(samples, "samples", minimum=1)
+    batch = check_integer(batch_size, "batch_size", minimum=1)
+    seed = check_seed(seed)
+    seed = python_random.getrandbits(63) if seed is None else seed
+    flat, structure = flat_inputs(model, x)
+    rows = len(flat[0])
+    if chunk_size is None:
+        chunk_size = max(1, _ROWS_AT_ONCE // min(batch, rows))
+    chunk = min(count, check_integer(chunk_size, "chunk_size", minimum=1))
+    run = _run_for(model, structure, check_flag(fixed_masks, "fixed_masks"))
+    steps = -(-rows // batch)
+    bar = keras.utils.Progbar(steps) if check_flag(verbose, "verbose") else None
+    batches: list[list[np.ndarray]] = []
+    for i in range(steps):
+        part = [each[i * batch : (i + 1) * batch] for each in flat]
+        batches.append(run(part, seed, count, chunk, i))
+        if bar is not None:
+            bar.update(i + 1)
+    joined = [np.concatenate(parts, axis=1) for parts in zip(*batches, strict=True)]
+    return MonteCarloPrediction(keras.tree.pack_sequence_as(run.structure, joined), seed)
+
+
+def check_sampled(model: Any, without_dropout: str = "error") -> None:
+    """Raise a clear error (or warn) unless `model` is a built model with dropout in it.
+
+    Raises:
+        TypeError: if it is not a Keras model.
+        ValueError: if it is not built, keeps state between calls, or nothing in it drops.
+    """
+    rewrite.check_model(model)
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.RNN) and layer.stateful:
+            expected = "a model that keeps no state between calls"
+            raise invalid("model", expected, layer, "Make it again with stateful=False.")
+    if active_parts(model):
+        return
+    rates = [source.rate for source in noise.noise_sources(model)]
+    found = f"all of its {len(rates)} rates are 0" if rates else "it has no dropout layer"
+    message = f"Nothing in model {model.name!r} drops: {found}. All samples would be the same."
+    if without_dropout == "error":
+        expected = "a model in which something drops"
+        raise invalid("model", expected, model, f'{message} Pass without_dropout="warn" to go on.')
+    warnings.warn(message, stacklevel=3)
+
+
+def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
+    """Return the inputs of `model` as a flat list of arrays, and their structure.
+
+    Raises:
+        ValueError: if they are not arrays with the same number of rows, at least one.
+    """
+    if rewrite.is_graph(model):
+        graph = graph_of(model)
+        if isinstance(x, dict) and not isinstance(graph._inputs_struct, dict):
+            missing = [tensor.name for tensor in graph.inputs if tensor.name not in x]
+            if missing:
+                raise invalid("x", f"a dict with the inputs {missing}", sorted(x))
+            x = [x[tensor.name] for tensor in graph.inputs]
+        expected = len(graph.inputs)
+    else:
+        expected = len(keras.tree.flatten(x))
+    structured = _is_structure(x, expected)
+    flat = [_array(leaf) for leaf in (keras.tree.flatten(x) if structured else [x])]
+    if len(flat) != expected or not flat:
+        raise invalid("x", f"{expected} arrays, one for each input", len(flat))
+    sizes = [len(each) if each.ndim else 0 for each in flat]
+    if len(set(sizes)) > 1 or not sizes[0]:
+        raise invalid("x", "arrays with the same number of rows, at least one", sizes)
+    return flat, keras.tree.map_structure(lambda _: 0, x) if structured else 0
+
+
+def _is_structure(x: Any, expected: int) -> bool:
+    """Return whether `x` is a structure of arrays, not one array in the form of nested lists."""
+    return (
+        expected > 1
+        or isinstance(x, dict)
+        or (isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape"))
+    )
+
+
+def _array(x: Any) -> np.ndarray:
+    array = ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise invalid("x", "arrays of numbers", array.dtype.name)
+    return array
+
+
+class _Run:
+    """The two parts of a model, compiled."""
+
+    def __init__(self, model: Any, structure: Any, fixed_masks: bool) -> None:
+        held = weakref.ref(model)
+
+        def call(flat: list[Tensor]) -> Any:
+            there: Any = held()
+            return there(keras.tree.pack_sequence_as(structure, flat))
+
+        inputs = len(keras.tree.flatten(structure))
+        self.model = SampledModel(model, call, inputs)
+        self.fixed_masks = fixed_masks
+        self._quiet = compiled(self.model.quiet, model)
+        # One for each number of samples, which is static.
+        self._noisy = functools.cache(
+            lambda count: compiled(functools.partial(self._draw, count), held())
+        )
+
+    @property
+    def structure(self) -> Any:
+        """The structure of the outputs, known after a run."""
+        return self.model.structure
+
+    def _draw(
+        self, count: int, quiet: Any, masks: Any, key: Tensor, place: Tensor, first: Tensor
+    ) -> list[Tensor]:
+        """Return `count` samples; `place` holds the numbers of the batch and the first sample."""
+        samples = place[1] + ops.arange(count, dtype="int32")
+        rows = ops.shape(first)[0]
+        sampler = sampling.Sampler(key, samples, rows, place[0], self.fixed_masks)
+        return self.model.noisy(quiet, masks, sampler)
+
+    def __call__(
+        self, inputs: list[np.ndarray], seed: int, count: int, chunk: int, batch: int
+    ) -> list[np.ndarray]:
+        """Return the flat outputs of one batch, each of shape (count, rows, ...)."""
+        tensors = [ops.convert_to_tensor(x) for x in inputs]
+        quiet, masks = self._quiet(tensors)
+        key = ops.convert_to_tensor(sampling.key_of(seed))
+        chunks = []
+        for start in range(0, count, chunk):
+            place = ops.convert_to_tensor([0 if self.fixed_masks else batch, start], "int32")
+            noisy = self._noisy(min(chunk, count - start))
+            made = noisy(quiet, masks, key, place, tensors[0])
+            chunks.append([ops.convert_to_numpy(x) for x in made])
+        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def _run_for(model: Any, structure: Any, fixed_masks: bool) -> _Run:
+    """Return the compiled parts of a model, those of the last call where they still serve."""
+    # What a traced function holds as a constant: which layers draw, and rates of Keras's own.
+    sources = noise.noise_sources(model)
+    constants = tuple((id(s.layer), s.attribute, s.ours or s.rate) for s in sources)
+    active = tuple(id(part) for part in active_parts(model))
+    key = (repr(structure), fixed_masks, constants, active)
+    kept = _runs.get(model)
+    if kept is None or key not in kept:
+        kept = _runs[model] = {key: _Run(model, structure, fixed_masks)}
+    return kept[key]

@@ -1,0 +1,114 @@
+"""What Monte-Carlo sampling predicts: samples, their mean and spread, and uncertainty measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dropouts.arguments import invalid
+
+
+@dataclass(frozen=True)
+class MonteCarloPrediction:
+    """Predictions of T sub-networks for N rows of data.
+
+    samples: float array of shape (T, N, ...), or a structure of such, as the model's outputs are;
+    seed: the seed of the masks. Every other value has the structure of the outputs, too.
+    """
+
+    samples: Any
+    seed: int
+
+    @property
+    def mean(self) -> Any:
+        """The mean over the samples, of shape (N, ...)."""
+        return self._each(lambda x: np.mean(x, axis=0, dtype="float64").astype(x.dtype))
+
+    @property
+    def std(self) -> Any:
+        """The standard deviation over the samples (divided by T), of shape (N, ...)."""
+        return self._each(lambda x: np.std(x, axis=0, dtype="float64").astype(x.dtype))
+
+    @property
+    def predictive_entropy(self) -> Any:
+        """The entropy of the mean prediction in nats, of shape (N, ...): all uncertainty.
+
+        H[mean_t p_t] = -sum_c p_c log p_c over the classes c of the last axis. With one unit the
+        classes are it and its opposite.
+
+        Raises:
+            ValueError: if the outputs are no probabilities; see `as_probabilities`.
+        """
+        return self._each(lambda x: entropy(np.mean(_probabilities(x), axis=0)))
+
+    @property
+    def expected_entropy(self) -> Any:
+        """The mean entropy of the samples, of shape (N, ...): uncertainty that data cannot lift.
+
+        mean_t H[p_t], in nats. Raises as `predictive_entropy` does.
+        """
+        return self._each(lambda x: np.mean(entropy(_probabilities(x)), axis=0))
+
+    @property
+    def mutual_information(self) -> Any:
+        """How far the samples disagree, of shape (N, ...): the model's own uncertainty.
+
+        I = H[mean_t p_t] - mean_t H[p_t], in nats, at least 0. Raises as `predictive_entropy` does.
+
+        Reference:
+            Houlsby, Huszar, Ghahramani and Lengyel, 2011, "Bayesian active learning for
+            classification and preference learning"; Gal, 2016, "Uncertainty in deep learning".
+        """
+        difference = keras.tree.map_structure(
+            np.subtract, self.predictive_entropy, self.expected_entropy
+        )
+        return keras.tree.map_structure(lambda x: np.maximum(x, 0.0), difference)
+
+    def as_probabilities(self) -> MonteCarloPrediction:
+        """Return the prediction of a model whose outputs are logits, as probabilities.
+
+        A softmax over the last axis, or with one unit a sigmoid, of each sample.
+        """
+        return replace(self, samples=self._each(_from_logits))
+
+    def _each(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
+        return keras.tree.map_structure(function, self.samples)
+
+    def __repr__(self) -> str:
+        shapes = keras.tree.map_structure(lambda x: x.shape, self.samples)
+        return f"MonteCarloPrediction(samples of shape {shapes}, seed={self.seed})"
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Return -sum p log p over the last axis in nats; one unit stands for it and its opposite."""
+    p = probabilities
+    if p.shape[-1] == 1:
+        p = np.concatenate([p, 1.0 - p], axis=-1)
+    logs = np.log(np.where(p > 0.0, p, 1.0))
+    return -np.sum(p * logs, axis=-1)
+
+
+def _probabilities(samples: np.ndarray) -> np.ndarray:
+    values = samples.astype("float64")
+    sums = values.sum(axis=-1) if values.shape[-1] > 1 else np.ones(())
+    inside = values.size == 0 or (values.min() >= 0.0 and values.max() <= 1.0 + 1e-3)
+    if samples.ndim < 3 or not inside or not np.allclose(sums, 1.0, atol=1e-2, rtol=0.0):
+        raise invalid(
+            "samples",
+            "class probabilities along the last axis, in [0, 1] and with the sum 1",
+            samples,
+            "Take `.as_probabilities()` first where the model's outputs are logits.",
+        )
+    return np.clip(values, 0.0, 1.0)
+
+
+def _from_logits(samples: np.ndarray) -> np.ndarray:
+    logits = samples.astype("float64")
+    if logits.shape[-1] == 1:
+        return (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(samples.dtype)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(samples.dtype)
