@@ -137,6 +137,7 @@ def test_without_the_extra_the_command_says_what_to_install(bare: Path, tmp_path
     result = _run(bare / "keras-dropouts", "--help", cwd=tmp_path)
     assert result.returncode == 1
     assert "need tensorflow, tf2onnx, onnx," in result.stderr
+    assert "Traceback" not in result.stderr
     assert result.stderr.rstrip().endswith("pip install 'keras-dropouts[export]'")
 
 

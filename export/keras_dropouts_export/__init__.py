@@ -3,6 +3,9 @@
 from keras_dropouts_export import requirements as _requirements  # noqa: F401  (says what to install)
 
 # isort: split
+from keras_dropouts_export import quiet_start as _quiet_start  # noqa: F401  (before TensorFlow)
+
+# isort: split
 import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
 from keras_dropouts_export.audit import AuditReport, audit
 from keras_dropouts_export.errors import ExportError
