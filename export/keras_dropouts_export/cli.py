@@ -237,7 +237,7 @@ def _steps(names: Sequence[str], shown: bool) -> Iterator[Callable[[str], None]]
         *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
     )
     with progress:
-        task = progress.add_task("", total=len(names))
+        task = progress.add_task(_STEP_NAMES.get(names[0], names[0]), total=len(names))
 
         def step(name: str) -> None:
             if name not in names:
