@@ -96,6 +96,11 @@ def rewrite(model: keras.Model, replace: Replace) -> keras.Model:
     return new
 
 
+def copy_graph(model: keras.Model, copy: Callable[[Layer], Layer]) -> keras.Model:
+    """Return a graph model of the same shape whose layers are those that `copy` returns."""
+    return _Rewriter(lambda layer: None if is_graph(layer) else [copy(layer)]).model(model)
+
+
 class _Rewriter:
     """Holds what was made so far, so that a shared layer is made once."""
 
@@ -213,8 +218,16 @@ def _casts(layer: Any) -> bool:
 def _same_parts(old: Any, stand_ins: list[Any]) -> list[tuple[Any, Any]]:
     """Return the (old, new) pairs of parts of the same name and class."""
     parts = {(part.name, type(part)): part for part in old._flatten_layers()}
-    keys = [((part.name, type(part)), part) for part in stand_ins]
-    return [(parts[key], part) for key, part in keys if key in parts]
+    pairs: list[tuple[Any, Any]] = []
+    waiting = list(stand_ins)
+    while waiting:
+        part = waiting.pop()
+        key = (part.name, type(part))
+        if key in parts:
+            pairs.append((parts[key], part))
+        elif isinstance(part, keras.layers.Layer):
+            waiting += part._layers  # a wrapper of another kind may hold a part that is known
+    return pairs
 
 
 def _apply(operations: list[Any], args: Any, kwargs: dict[str, Any]) -> Any:

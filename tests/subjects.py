@@ -18,44 +18,56 @@ from keras_dropouts.registry import registered
 class Subject:
     """A layer under test.
 
-    make: called with `rate` (where it takes one), `seed`, `name`, `dtype`; shape: of one sample.
-    ends: whether rates 0 and 1 are allowed; dropped: whether dropped units are exact zeros of the
-    output; schedules: whether the rate may be a schedule.
+    make: called with `rate`, `seed`, `name`, `dtype`; shape: of one sample; wire: the call's
+    positional arguments, from one input; ends: whether rates 0 and 1 are allowed; dropped: whether
+    an output is 0 or the input times a scale; schedules: whether the rate may be a schedule;
+    settable: whether the rate may be changed; tokens: how many integers there are, for a layer
+    that takes them; same_shape: whether the output has one shape, in training and otherwise.
     """
 
     name: str
     make: Callable[..., BaseDropout]
     shape: tuple[int, ...]
+    wire: Callable[[Any], tuple[Any, ...]] = lambda x: (x,)
     ends: bool = True
     dropped: bool = True
     schedules: bool = True
+    settable: bool = True
+    tokens: int = 0
+    same_shape: bool = True
 
-    def data(self, samples: int = 8, dtype: str = "float32") -> np.ndarray:
+    def data(self, samples: int = 8) -> np.ndarray:
         """Return inputs with no zero among them."""
         generator = np.random.default_rng(7)
-        return generator.uniform(0.5, 1.5, (samples, *self.shape)).astype(dtype)
+        if self.tokens:
+            return generator.integers(1, self.tokens, (samples, *self.shape)).astype("int32")
+        return generator.uniform(0.5, 1.5, (samples, *self.shape)).astype("float32")
+
+    def call(self, layer: BaseDropout, x: Any, **kwargs: Any) -> Any:
+        """Call the layer on one input."""
+        return layer(*self.wire(x), **kwargs)
 
     def model(self, rate: Any = 0.5, seed: int | None = 11, **kwargs: Any) -> keras.Model:
-        """Return a Sequential model with weights before and behind the layer."""
-        return keras.Sequential(
-            [
-                keras.Input(self.shape),
-                keras.layers.Rescaling(1.0, name="before"),
-                self.make(rate=rate, seed=seed, name="subject", **kwargs),
-                keras.layers.Flatten(name="flatten"),
-                keras.layers.Dense(1, kernel_initializer="ones", name="head"),
-            ]
-        )
+        """Return a model with a weighty layer behind the one under test."""
+        inputs = keras.Input(self.shape, dtype="int32" if self.tokens else "float32")
+        x = inputs if self.tokens else keras.layers.Rescaling(1.0, name="before")(inputs)
+        x = self.call(self.make(rate=rate, seed=seed, name="subject", **kwargs), x)
+        if self.same_shape:
+            x = keras.layers.Flatten(name="flatten")(x)
+        else:
+            x = keras.layers.GlobalAveragePooling1D(name="pool")(x)
+        outputs = keras.layers.Dense(1, kernel_initializer="ones", name="head")(x)
+        return keras.Model(inputs, outputs)
 
 
-def _wrap(**kwargs: Any) -> BaseDropout:
-    dense = keras.layers.Dense(6, name="inner", dtype=kwargs.get("dtype"))
-    return kd.ConcreteDropout(dense, **kwargs)
+def _around(wrapper: Any, layer: Any, *args: Any, **arguments: Any) -> Callable[..., BaseDropout]:
+    """Return what makes `wrapper` around a layer of the same dtype."""
 
+    def make(**kwargs: Any) -> BaseDropout:
+        inner = layer(*args, name="inner", dtype=kwargs.get("dtype"))
+        return wrapper(inner, **arguments, **kwargs)
 
-def _wrap_convolution(**kwargs: Any) -> BaseDropout:
-    convolution = keras.layers.Conv2D(3, 3, name="inner", dtype=kwargs.get("dtype"))
-    return kd.ConcreteDropout(convolution, **kwargs)
+    return make
 
 
 _LEARNED = {"ends": False, "dropped": False, "schedules": False}
@@ -87,8 +99,87 @@ SUBJECTS = (
         (6, 7, 3),
     ),
     Subject("DropBlock3D", lambda **kwargs: kd.DropBlock3D(block_size=2, **kwargs), (4, 5, 3, 2)),
-    Subject("ConcreteDropout", _wrap, (10,), **_LEARNED),
-    Subject("ConcreteDropout-Conv2D", _wrap_convolution, (6, 6, 4), **_LEARNED),
+    Subject(
+        "ConcreteDropout", _around(kd.ConcreteDropout, keras.layers.Dense, 6), (10,), **_LEARNED
+    ),
+    Subject(
+        "ConcreteDropout-Conv2D",
+        _around(kd.ConcreteDropout, keras.layers.Conv2D, 3, 3),
+        (6, 6, 4),
+        **_LEARNED,
+    ),
+    Subject("GaussianDropout", kd.GaussianDropout, (6, 10), dropped=False),
+    Subject("StochasticDepth", kd.StochasticDepth, (4, 3), wire=lambda x: ([x, x],), dropped=False),
+    Subject("DropConnect", _around(kd.DropConnect, keras.layers.Dense, 6), (10,), dropped=False),
+    Subject(
+        "DropConnect-SeparableConv2D",
+        _around(kd.DropConnect, keras.layers.SeparableConv2D, 5, 3),
+        (6, 6, 4),
+        dropped=False,
+    ),
+    Subject(
+        "VariationalRNN-LSTM",
+        _around(kd.VariationalRNN, keras.layers.LSTM, 5),
+        (4, 3),
+        dropped=False,
+    ),
+    Subject(
+        "VariationalRNN-GRU",
+        _around(kd.VariationalRNN, keras.layers.GRU, 5),
+        (4, 3),
+        dropped=False,
+    ),
+    Subject("Zoneout-LSTM", _around(kd.Zoneout, keras.layers.LSTM, 5), (4, 3), dropped=False),
+    Subject("Zoneout-GRU", _around(kd.Zoneout, keras.layers.GRU, 5), (4, 3), dropped=False),
+    Subject(
+        "PatchDropout",
+        lambda **kwargs: kd.PatchDropout(prefix=1, **kwargs),
+        (9, 4),
+        ends=False,
+        dropped=False,
+        schedules=False,
+        settable=False,
+        same_shape=False,
+    ),
+    Subject(
+        "EmbeddingDropout",
+        _around(kd.EmbeddingDropout, keras.layers.Embedding, 20, 4),
+        (6,),
+        tokens=20,
+        dropped=False,
+    ),
+    Subject(
+        "DropKey",
+        _around(kd.DropKey, keras.layers.MultiHeadAttention, 2, 4),
+        (5, 6),
+        wire=lambda x: (x, x),
+        dropped=False,
+    ),
+    Subject(
+        "DropHead",
+        _around(kd.DropHead, keras.layers.GroupQueryAttention, 4, 4, 2),
+        (5, 6),
+        wire=lambda x: (x, x),
+        dropped=False,
+    ),
+    Subject(
+        "MultiSampleDropout",
+        _around(kd.MultiSampleDropout, keras.layers.Dense, 3, samples=3),
+        (10,),
+        dropped=False,
+    ),
+    Subject(
+        "VariationalDropout",
+        _around(kd.VariationalDropout, keras.layers.Dense, 6),
+        (10,),
+        **_LEARNED,
+    ),
+    Subject(
+        "VariationalDropout-Conv2D",
+        _around(kd.VariationalDropout, keras.layers.Conv2D, 3, 3),
+        (6, 6, 4),
+        **_LEARNED,
+    ),
 )
 
 

@@ -120,10 +120,13 @@ class BaseDropout(keras.layers.Layer):
             raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
         stream = self._next_stream()
         outputs = self.drop(inputs, self.current_rate(), stream)
-        if stream.sampler is None:  # a Monte-Carlo sample is no training call
-            # Last, as PyTorch changes the step in place and the stream holds it.
-            self._step.assign_add(1)
+        self._count_step(stream)
         return outputs
+
+    def _count_step(self, stream: random.Stream) -> None:
+        """Count a training call; at its end, as PyTorch changes the step that `stream` holds."""
+        if stream.sampler is None:  # a Monte-Carlo sample is no training call
+            self._step.assign_add(1)
 
     def _next_stream(self) -> random.Stream:
         sampler = sampling.active()
@@ -136,7 +139,7 @@ class BaseDropout(keras.layers.Layer):
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""
         bits = random.bits(stream, self.mask_shape(inputs))
         keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
-        return masks.apply_mask(inputs, keep, masks.keep_scale(rate))
+        return masks.apply_mask(inputs, keep, masks.keep_scale(rate), gradient=stream.sampler is None)
 
     def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
         """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""

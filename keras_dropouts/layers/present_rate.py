@@ -19,17 +19,20 @@ class PresentRate(keras.metrics.Metric):
 
     def __init__(self, layer: BaseDropout) -> None:
         super().__init__(name=f"{layer.name}_rate")
-        self._layer = layer  # not its variable: a metric takes each for its own
+        # Neither the layer nor its variable: a metric takes a variable for its own, and saving
+        # walks through all it holds.
+        self._read = layer.current_rate
+        self._needed = id(layer._rate)
         self._last_seen = self.add_variable((), initializer="zeros", name="last_seen")
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the rate is state of the layer."""
 
     def reset_state(self) -> None:
-        self._last_seen.assign(self._layer.current_rate())
+        self._last_seen.assign(self._read())
 
     def result(self) -> Tensor:
         scope = global_state.get_global_attribute("stateless_scope")
-        if scope is not None and id(self._layer._rate) not in scope.state_mapping:
+        if scope is not None and self._needed not in scope.state_mapping:
             return keras.ops.convert_to_tensor(self._last_seen)
-        return self._layer.current_rate()
+        return self._read()

@@ -1,0 +1,86 @@
+"""DropConnect: a wrapper that drops weights of a layer, not units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers as keras_layers
+from keras import ops
+
+from keras_dropouts import masks, random
+from keras_dropouts.layers.base import Tensor
+from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
+from keras_dropouts.registry import register
+
+_KERNELS = ("_kernel", "kernel", "depthwise_kernel", "pointwise_kernel")
+
+
+@register
+class DropConnect(WrappingDropout):
+    """Wraps a layer and drops its weights.
+
+    In training each entry of the wrapped layer's kernel is set to 0 with probability `rate`, and
+    kept ones are scaled by 1 / (1 - rate), so the mean over masks is the kernel. One mask is
+    drawn for each training call and serves the whole batch. Biases are kept. When not training
+    the layer is as it is: the weights' mean, where the paper draws from a Gaussian approximation
+    of the units' distribution.
+
+    Stripped, it is the wrapped layer; frozen, it is the same wrapper with the present rate, as
+    Keras has none.
+
+    Args:
+        layer: A Dense, EinsumDense, Conv1D, Conv2D, Conv3D, Conv1DTranspose to Conv3DTranspose,
+            DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D or SeparableConv2D layer.
+        rate: Probability of dropping a weight, a number in [0, 1], or a schedule step -> rate.
+        seed: None or an integer in [0, 2**63).
+
+    Call arguments:
+        inputs: Tensor of floats, as the wrapped layer takes it.
+        training: Whether to drop.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+        >>> kd.DropConnect(keras.layers.Dense(64, activation="relu"), 0.5)(features)
+
+    Reference:
+        Wan, Zeiler, Zhang, LeCun and Fergus, 2013, "Regularization of neural networks using
+        DropConnect".
+    """
+
+    supported = (
+        keras_layers.Dense,
+        keras_layers.EinsumDense,
+        keras_layers.Conv1D,
+        keras_layers.Conv2D,
+        keras_layers.Conv3D,
+        keras_layers.Conv1DTranspose,
+        keras_layers.Conv2DTranspose,
+        keras_layers.Conv3DTranspose,
+        keras_layers.DepthwiseConv1D,
+        keras_layers.DepthwiseConv2D,
+        keras_layers.SeparableConv1D,
+        keras_layers.SeparableConv2D,
+    )
+    draws_by_row = False
+
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+        kernels = [name for name in _KERNELS if isinstance(self._part(name), keras.Variable)]
+        dropped = {
+            name: self._dropped(self._part(name), rate, stream, draw)
+            for draw, name in enumerate(kernels)
+        }
+        with replaced(self.layer, **dropped):
+            return call_wrapped(self.layer, inputs, training=True)
+
+    def _part(self, name: str) -> Any:
+        return vars(self.layer).get(name)
+
+    def _dropped(self, kernel: Any, rate: Tensor, stream: random.Stream, draw: int) -> Tensor:
+        value = ops.convert_to_tensor(kernel.value)
+        bits = random.bits(stream, tuple(kernel.shape), draw=draw)
+        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        dropped = masks.apply_mask(value, keep, masks.keep_scale(rate))
+        return ops.cast(dropped, self.layer.compute_dtype)

@@ -1,0 +1,61 @@
+"""EmbeddingDropout: a wrapper that drops whole rows of an embedding, that is words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_dropouts import masks, random
+from keras_dropouts.layers.base import Tensor
+from keras_dropouts.layers.wrapper import WrappingDropout
+from keras_dropouts.registry import register
+
+
+@register
+class EmbeddingDropout(WrappingDropout):
+    """Wraps an embedding and drops words: whole rows of its matrix.
+
+    In training each row is set to 0 with probability `rate` and kept rows are scaled by
+    1 / (1 - rate), so the mean over masks is the embedding. One mask is drawn for each training
+    call: a word that is dropped is dropped wherever it occurs in the batch. When not training the
+    embedding is as it is.
+
+    Stripped, it is the wrapped layer; frozen, it is the same wrapper with the present rate, as
+    Keras has none.
+
+    Args:
+        layer: A `keras.layers.Embedding`.
+        rate: Probability of dropping a word, a number in [0, 1], or a schedule step -> rate.
+        seed: None or an integer in [0, 2**63).
+
+    Call arguments:
+        inputs: Tensor of integers, as the embedding takes it.
+        training: Whether to drop.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+        >>> kd.EmbeddingDropout(keras.layers.Embedding(10_000, 64, mask_zero=True), 0.1)(tokens)
+
+    Reference:
+        Merity, Keskar and Socher, 2018, "Regularizing and optimizing LSTM language models";
+        Gal and Ghahramani, 2016, "A theoretically grounded application of dropout in recurrent
+        neural networks".
+    """
+
+    supported = (keras.layers.Embedding,)
+    draws_by_row = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.autocast = False  # bfloat16 does not hold a token's number
+
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+        outputs = self.layer(inputs)
+        bits = random.bits(stream, (self.layer.input_dim,))
+        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        kept = ops.take(keep, ops.cast(inputs, "int32"), axis=0)
+        return masks.apply_mask(outputs, ops.expand_dims(kept, -1), masks.keep_scale(rate))

@@ -1,0 +1,195 @@
+"""VariationalDropout: a wrapper that learns a noise for each weight, and so which are needed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers as keras_layers
+from keras import ops
+
+from keras_dropouts import random
+from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
+from keras_dropouts.layers.base import Tensor
+from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
+from keras_dropouts.registry import register
+
+_K1, _K2, _K3 = 0.63576, 1.87320, 1.48695  # the fit of equation 14
+
+
+@register
+class VariationalDropout(WrappingDropout):
+    """Wraps a layer and learns a Gaussian noise for each of its weights.
+
+    Each weight w is w * (1 + sqrt(alpha) * n), with n from the standard normal distribution and
+    its own alpha, which is learned as log sigma**2 = log(alpha * w**2). In training the noise is
+    drawn for the outputs: normal with mean x @ w and variance x**2 @ sigma**2. The loss gets
+    `kl_weight` times the divergence from the prior, approximately
+
+        -sum(k1 * sigmoid(k2 + k3 * log alpha) - 0.5 * log(1 + 1 / alpha) - k1).
+
+    Where log alpha is above `threshold` a weight is noise, and when not training it is 0;
+    `layer.sparsity()` is the share of those. `layer.rate` is the mean over the weights of
+    alpha / (1 + alpha), the rate of the dropout with that noise; setting it gives all weights
+    one alpha.
+
+    Stripped and frozen, it is the wrapped layer with real zeros in its kernel, under the
+    wrapper's name.
+
+    Args:
+        layer: A Dense, Conv1D, Conv2D or Conv3D layer.
+        rate: Rate at the start, the same for all weights, a number strictly between 0 and 1.
+        kl_weight: Factor of the divergence in the loss, a finite number above 0: 1 / (number of
+            training samples) for a loss that is a mean over samples. Raise it from 0 over the
+            first epochs by `layer.kl_weight.assign(...)` to train networks from scratch.
+        threshold: log alpha beyond which a weight is taken for 0; the paper has 3.
+        seed: None or an integer in [0, 2**63).
+
+    Call arguments:
+        inputs: Tensor of floats, as the wrapped layer takes it.
+        training: Whether to add noise.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range.
+
+    Example:
+        >>> kd.VariationalDropout(keras.layers.Dense(300, activation="relu"), kl_weight=1 / 60_000)
+
+    Reference:
+        Kingma, Salimans and Welling, 2015, "Variational dropout and the local
+        reparameterization trick"; Molchanov, Ashukha and Vetrov, 2017, "Variational dropout
+        sparsifies deep neural networks".
+    """
+
+    supported = (
+        keras_layers.Dense,
+        keras_layers.Conv1D,
+        keras_layers.Conv2D,
+        keras_layers.Conv3D,
+    )
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        rate: float = 0.01,
+        kl_weight: float = 1e-4,
+        threshold: float = 3.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not is_real(rate):
+            raise invalid("rate", "a number strictly between 0 and 1, where learning starts", rate)
+        super().__init__(layer, rate, seed=seed, **kwargs)
+        self._start = self._initial_rate
+        self.learned = True
+        self._given_kl_weight = check_positive(kl_weight, "kl_weight")
+        self.kl_weight = self._state("kl_weight", (), "float32", self._given_kl_weight)
+        if not is_real(threshold) or not np.isfinite(threshold):
+            raise invalid("threshold", "a finite number", threshold)
+        self.threshold = float(threshold)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self._input_shape = tuple(input_shape)
+        self.log_variance = self.add_weight(
+            name="log_variance",
+            shape=self.layer._kernel.shape,
+            dtype="float32",
+            initializer=lambda shape, dtype: self._uniform(self._start),
+            autocast=False,
+            regularizer=self._divergence,
+        )
+
+    def _uniform(self, rate: float) -> Tensor:
+        """Return the log variances at which all weights have the alpha of one rate."""
+        kernel = ops.cast(ops.convert_to_tensor(self.layer._kernel.value), "float32")
+        return ops.log(ops.square(kernel) + 1e-8) + math.log(rate) - math.log1p(-rate)
+
+    @property
+    def rate(self) -> float:
+        """The mean over the weights of alpha / (1 + alpha)."""
+        if not self.built:
+            return self._start
+        return float(str(np.float32(ops.convert_to_numpy(self.current_rate()))))
+
+    @rate.setter
+    def rate(self, value: Any) -> None:
+        value = self._check_rate(value)
+        self._start = value
+        if self.built:
+            self.log_variance.assign(self._uniform(value))
+
+    def _check_rate(self, rate: Any) -> float:
+        rate = check_rate(rate)
+        if not 0.0 < rate < 1.0:
+            raise invalid("rate", "a number strictly between 0 and 1", rate)
+        return rate
+
+    def current_rate(self) -> Tensor:
+        if not self.built:
+            return super().current_rate()
+        return ops.mean(ops.sigmoid(self._log_alpha(self.log_variance)))
+
+    def _log_alpha(self, log_variance: Any) -> Tensor:
+        kernel = ops.cast(ops.convert_to_tensor(self.layer._kernel), "float32")
+        log_alpha = ops.convert_to_tensor(log_variance) - ops.log(ops.square(kernel) + 1e-8)
+        return ops.clip(log_alpha, -20.0, 20.0)
+
+    def _divergence(self, log_variance: Tensor) -> Tensor:
+        """Return equation 14; it is the regularizer of the variances."""
+        log_alpha = self._log_alpha(log_variance)
+        inverse = 0.5 * ops.softplus(-log_alpha)  # 0.5 * log(1 + 1 / alpha)
+        negative = _K1 * ops.sigmoid(_K2 + _K3 * log_alpha) - inverse - _K1
+        return -ops.convert_to_tensor(self.kl_weight) * ops.sum(negative)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if training:
+            return super().call(inputs, training=True)
+        needed = ops.cast(self._log_alpha(self.log_variance) <= self.threshold, "float32")
+        kernel = ops.convert_to_tensor(self.layer._kernel.value) * needed
+        with replaced(self.layer, _kernel=ops.cast(kernel, self.layer.compute_dtype)):
+            return call_wrapped(self.layer, inputs)
+
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+        variance = ops.cast(ops.exp(ops.convert_to_tensor(self.log_variance)), "float32")
+        wide = ops.cast(inputs, "float32")
+        linear = keras.activations.linear
+        alone = {"activation": linear, "use_bias": False, "bias": None, "_kernel": variance}
+        with replaced(self.layer, **alone):
+            spread = self.layer.call(ops.square(wide))
+        with replaced(self.layer, activation=linear):
+            mean = ops.cast(self.layer.call(inputs), "float32")
+        noise = random.normal(stream, tuple(ops.shape(mean)))
+        outputs = mean + ops.sqrt(ops.cast(spread, "float32") + 1e-8) * noise
+        return self.layer.activation(ops.cast(outputs, self.layer.compute_dtype))
+
+    def sparsity(self) -> float:
+        """Return the share of the weights that are 0 after training."""
+        return float(np.mean(self._zeroed()))
+
+    def _zeroed(self) -> np.ndarray:
+        log_alpha = ops.convert_to_numpy(self._log_alpha(self.log_variance))
+        return np.asarray(log_alpha) > self.threshold
+
+    def stripped(self) -> keras.layers.Layer | None:
+        config = {**self.layer.get_config(), "name": self.name}
+        layer = type(self.layer).from_config(config)
+        if self.built:
+            layer.build(self._input_shape)
+            kernel, *rest = self.layer.get_weights()
+            layer.set_weights([np.where(self._zeroed(), 0, kernel), *rest])
+        return layer
+
+    def frozen(self) -> list[keras.layers.Layer]:
+        layer = self.stripped()
+        return [] if layer is None else [layer]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "rate": self._start,
+            "kl_weight": self._given_kl_weight,
+            "threshold": self.threshold,
+        }

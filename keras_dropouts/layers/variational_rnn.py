@@ -1,0 +1,129 @@
+"""VariationalRNN: a wrapper that drops inputs and states of a recurrent layer with one mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_dropouts import masks, random
+from keras_dropouts.arguments import check_rate, invalid, is_real
+from keras_dropouts.layers.base import Schedule, Tensor
+from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.registry import register
+
+RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
+_GATES = {keras.layers.LSTM: 4, keras.layers.GRU: 3}
+
+_INPUT, _STATE = 0, 1  # the draws of one call
+
+
+@register
+class VariationalRNN(WrappingDropout):
+    """Wraps a recurrent layer and drops the same units at all of its time steps.
+
+    In training one mask for a sample's input features and one for its hidden state are drawn for
+    the whole sequence; each entry is 0 with probability `rate` and 1 / (1 - rate) otherwise. The
+    masked state is what meets the recurrent weights; what a cell keeps of its state by itself
+    (the LSTM's carry, the part that the GRU's update gate lets through) is not dropped. All
+    gates share the masks. When not training the layer is as it is.
+
+    Stripped, it is the wrapped layer; frozen, it is the same wrapper with the present rate.
+
+    Args:
+        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN` without `dropout` arguments of its own.
+        rate: Probability of dropping, a number in [0, 1], or a schedule step -> rate.
+        recurrent_rate: Probability of dropping a unit of the state, a number in [0, 1] that
+            stays as it is; None takes `rate` for both.
+        seed: None or an integer in [0, 2**63).
+
+    Call arguments:
+        inputs: Tensor of floats (batch, time, features).
+        training: Whether to drop.
+        mask: None, or booleans (batch, time), as the recurrent layer takes them.
+        initial_state: As the recurrent layer takes it.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range, or the wrapped layer
+            drops by itself.
+
+    Example:
+        >>> kd.VariationalRNN(keras.layers.LSTM(64, return_sequences=True), 0.25)(sequences)
+
+    Reference:
+        Gal and Ghahramani, 2016, "A theoretically grounded application of dropout in recurrent
+        neural networks".
+    """
+
+    supported = RECURRENT
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        rate: float | Schedule,
+        recurrent_rate: float | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(layer, rate, seed=seed, **kwargs)
+        check_no_dropout(layer)
+        self.recurrent_rate = recurrent_rate
+        if recurrent_rate is not None:
+            self.recurrent_rate = check_rate(recurrent_rate, "recurrent_rate")
+
+    def call(  # type: ignore[override]
+        self,
+        inputs: Tensor,
+        training: bool = False,
+        mask: Tensor = None,
+        initial_state: Any = None,
+    ) -> Tensor:
+        arguments = {"mask": mask, "initial_state": initial_state, "training": training}
+        if not training:
+            return self.layer(inputs, **arguments)
+        stream, rate = self._next_stream(), self.current_rate()
+        batch, features = ops.shape(inputs)[0], inputs.shape[-1]
+        dropped = self._mask(stream, _INPUT, (batch, 1, features), rate, inputs.dtype)
+        recurrent = rate if self.recurrent_rate is None else self.recurrent_rate
+        state = self._mask(
+            stream,
+            _STATE,
+            (batch, self.layer.units),
+            ops.convert_to_tensor(recurrent, "float32"),
+            self.layer.compute_dtype,
+        )
+        gates = _GATES.get(type(self.layer))
+        # Keras's cell takes a mask that is there already; the rate only has to be neither 0 nor
+        # 1, and its first implementation is the one that masks what meets the recurrent weights.
+        with replaced(
+            self.layer.cell,
+            recurrent_dropout=0.5,
+            implementation=1,
+            _recurrent_dropout_mask=state if gates is None else [state] * gates,
+        ):
+            outputs = self.layer(inputs * dropped, **arguments)
+        self._count_step(stream)
+        return outputs
+
+    def _mask(
+        self, stream: random.Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any
+    ) -> Tensor:
+        bits = random.bits(stream, shape, draw=draw)
+        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        return ops.cast(ops.cast(keep, "float32") * masks.keep_scale(rate), dtype)
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
+        return self.layer.compute_mask([inputs], previous_mask)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "recurrent_rate": self.recurrent_rate}
+
+
+def check_no_dropout(layer: keras.layers.Layer) -> None:
+    """Raise a clear error if a recurrent layer drops by itself."""
+    for name in ("dropout", "recurrent_dropout"):
+        rate = getattr(layer, name)
+        if is_real(rate) and rate > 0:
+            expected = f"a layer with {name}=0"
+            raise invalid("layer", expected, layer, "The wrapper sets the rate of both.")
