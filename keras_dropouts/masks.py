@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
+
+from keras_dropouts import products
 
 Tensor = Any
 
@@ -20,29 +23,33 @@ def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float =
     rate 1 the largest value is still kept, as t has to fit the bits' dtype: `keep_scale` is 0
     there, so nothing gets through.
 
-    bits: integers from 0 to 2**width - 1; rate: float32 scalar or any shape that broadcasts.
+    bits: integers, uniform over 2**width values that begin at 0 or, where they have a sign, at
+    -2**(width - 1); rate: float32 scalar or any shape that broadcasts.
     """
     # The largest float32 below 2**width, for a width beyond its 24 bits of precision.
     largest = 2**width - max(1, 2 ** (width - 24))
     threshold = ops.minimum(ops.floor(rate * 2.0**width + fraction), float(largest))
-    return ops.greater_equal(bits, ops.cast(threshold, bits.dtype))
+    dtype = keras.backend.standardize_dtype(bits.dtype)
+    if dtype == f"int{width}":
+        threshold = ops.cast(threshold, "int64") - 2 ** (width - 1)
+    return ops.greater_equal(bits, ops.cast(threshold, dtype))
 
 
 def keep_scale(rate: Tensor) -> Tensor:
     """Return 1 / (1 - rate) in float32, and 0 where `rate` is 1."""
-    keep = 1.0 - rate
-    return ops.where(keep > 0.0, 1.0 / ops.where(keep > 0.0, keep, 1.0), 0.0)
+    return ops.divide_no_nan(1.0, 1.0 - rate)
 
 
-def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor) -> Tensor:
-    """Return `inputs * scale` where `keep` is True and exact zeros elsewhere.
+def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = True) -> Tensor:
+    """Return `inputs * scale` where `keep` is True and zeros elsewhere.
 
     The product is taken in float32 at least: bfloat16 would round the scale itself by up to
-    0.4 %, the same way for every element.
+    0.4 %, the same way for every element. A dropped number that is not finite becomes nan on
+    TensorFlow and PyTorch, which multiply by 0, so it is not hidden from the loss.
+
+    gradient: whether a backward pass may follow. It costs time to keep little for one.
     """
-    dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
-    scaled = ops.cast(ops.cast(inputs, dtype) * ops.cast(scale, dtype), inputs.dtype)
-    return ops.where(keep, scaled, ops.zeros((), inputs.dtype))
+    return products.masked(inputs, keep, scale, gradient)
 
 
 def dilate(seeds: Tensor, block_sizes: Sequence[int], first_axis: int) -> Tensor:

@@ -8,8 +8,10 @@ the index of the draw within one call. On TensorFlow it is Philox 4x32-10 (Salmo
     counter = (block index: 64 bits, tag: 32 bits, step: 32 bits)
     tag     = place << 16 | replica << 4 | draw
 
-JAX draws with its own threefry generator and PyTorch with its Mersenne twister, each seeded from
-the same four values: reproducible, but other numbers than TensorFlow's.
+A word is one number of 32 bits; its halves, the low one first, are two numbers of 16 bits.
+
+JAX draws the same words (philox.py), so the same key gives the same mask as on TensorFlow.
+PyTorch draws with its own generator, seeded from the same values: reproducible, but other numbers.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def bits(stream: Stream, shape: tuple[Any, ...], width: int = 16, draw: int = 0)
     """Return independent integers, uniform over 0 .. 2**width - 1, of the given shape.
 
     `width` is 16 or 32; dimensions may be ints or scalar tensors; `draw` (0 to 15) tells apart
-    several draws of one call. The dtype is an integer one that holds the range.
+    several draws of one call. The dtype is uint16 or uint32; on PyTorch, which compares none of
+    these, it is int16 or int32, and the range begins at -2**(width - 1).
     """
     if stream.sampler is not None:
         return stream.sampler.bits(shape, width, draw)
@@ -69,9 +72,25 @@ def uniform(stream: Stream, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
     if stream.sampler is not None:
         high = ops.cast(stream.sampler.bits(shape, 23, draw), "float32")
         return (high + 0.5) * 2.0**-23
-    words = bits(stream, shape, 32, draw)
-    high = ops.cast(ops.right_shift(words, ops.cast(9, words.dtype)), "float32")
-    return (high + 0.5) * 2.0**-23
+    high = _upper_23(bits(stream, shape, 32, draw))
+    return (ops.cast(high, "float32") + 0.5) * 2.0**-23
+
+
+def _upper_23(words: Tensor) -> Tensor:
+    """Return the upper 23 bits of 32."""
+    shifted = ops.right_shift(words, ops.cast(9, words.dtype))
+    # A shift to the right copies the sign of a number that has one.
+    signed = keras.backend.standardize_dtype(words.dtype) == "int32"
+    return ops.bitwise_and(shifted, 0x7FFFFF) if signed else shifted
+
+
+def normal(stream: Stream, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
+    """Return float32 numbers from the standard normal distribution, by Box and Muller (1958).
+
+    They come from the uniform numbers of `draw` and of the draw after it.
+    """
+    radius = ops.sqrt(-2.0 * ops.log(uniform(stream, shape, draw)))
+    return radius * ops.cos(2.0 * math.pi * uniform(stream, shape, draw + 1))
 
 
 def fraction(stream: Stream) -> Tensor:
@@ -100,7 +119,7 @@ def sample_bits(
     numbers = 16 if width == 16 else 32
     draw = _SAMPLE_BITS[keras.backend.backend()]
     words = draw(key, samples, batch, tag, count, numbers)
-    return ops.right_shift(words, ops.cast(9, words.dtype)) if width == 23 else words
+    return _upper_23(words) if width == 23 else words
 
 
 def _tensorflow_sample_bits(
@@ -147,14 +166,8 @@ def _jax_sample_bits(
 ) -> Tensor:
     import jax
 
-    words = jax.lax.bitcast_convert_type(key, jax.numpy.uint32)
-    folded = jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), batch)
-    dtype = jax.numpy.uint16 if width == 16 else jax.numpy.uint32
-
     def one(sample: Tensor) -> Tensor:
-        return jax.random.bits(
-            jax.random.fold_in(jax.random.fold_in(folded, sample), tag), (count,), dtype
-        )
+        return _jax_numbers(key, [0, batch, _signed(tag), sample], count, width)
 
     return jax.vmap(one)(samples)
 
@@ -191,8 +204,8 @@ def _tensorflow_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: i
     numbers_per_word = 32 // width
     words = tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=tf.reshape((count + numbers_per_word - 1) // numbers_per_word, [1]),
-        key=tf.bitcast(tf.bitcast(tf.reshape(stream.key, [1, 2]), tf.int64), tf.uint64),
-        counter=tf.bitcast(tf.bitcast(counter, tf.int64), tf.uint64),
+        key=tf.bitcast(tf.reshape(stream.key, [1, 2]), tf.uint64),
+        counter=tf.bitcast(counter, tf.uint64),
         alg=1,  # Philox by name: XLA's default generator is many times slower on the CPU
         dtype=tf.uint32,
     )
@@ -202,28 +215,39 @@ def _tensorflow_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: i
 
 
 def _jax_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
+    counter = [0, 0, _signed(_tag(stream, draw)), stream.step]
+    return _jax_numbers(stream.key, counter, math.prod(shape), width).reshape(shape)
+
+
+def _jax_numbers(key: Tensor, counter: list[Any], count: int, width: int) -> Tensor:
     import jax
     import jax.numpy as jnp
 
-    words = jax.lax.bitcast_convert_type(jnp.asarray(stream.key, jnp.int32), jnp.uint32)
-    key = jax.random.wrap_key_data(words, impl="threefry2x32")
-    key = jax.random.fold_in(jax.random.fold_in(key, stream.step), _tag(stream, draw))
-    return jax.random.bits(key, shape, jnp.uint16 if width == 16 else jnp.uint32)
+    from keras_dropouts.philox import jax_words
+
+    words = jax_words(
+        jnp.asarray(key, jnp.int32), jnp.asarray(counter, jnp.int32), -(-count * width // 32)
+    )
+    if width == 16:
+        words = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count]
+    return words
 
 
 def _torch_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
     import torch
 
-    # PyTorch compares no unsigned integers: each width takes the next signed type.
-    dtype = torch.int32 if width == 16 else torch.int64
+    # With a sign, as PyTorch compares no unsigned integers of these widths.
+    dtype = torch.int16 if width == 16 else torch.int32
     if stream.key.device.type == "meta":  # a symbolic call: only shape and dtype matter
         return torch.empty(shape, dtype=dtype, device="meta")
     entropy = [int(word) & 0xFFFFFFFF for word in (*stream.key.tolist(), int(stream.step))]
     seed = np.random.SeedSequence([*entropy, _tag(stream, draw)]).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device=stream.key.device).manual_seed(int(seed) & (2**63 - 1))
-    return torch.randint(
-        2**width, shape, generator=generator, dtype=dtype, device=stream.key.device
-    )
+    count = math.prod(shape)
+    # Words of 64 bits, which are split: the generator's time goes by the word, not by the bit.
+    words = torch.empty(-(-count * width // 64), dtype=torch.int64, device=stream.key.device)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(dtype)[:count].reshape(shape)
 
 
 _BITS = {"tensorflow": _tensorflow_bits, "jax": _jax_bits, "torch": _torch_bits}
