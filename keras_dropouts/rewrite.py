@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.cloning import carry_state, clone_layer, clone_operation
+from keras_dropouts.cloning import carry_state, clone_layer, clone_operation, clone_whole
 
 Layer = Any
 Replace = Callable[[Layer], "list[Layer] | None"]
@@ -96,9 +96,24 @@ def rewrite(model: keras.Model, replace: Replace) -> keras.Model:
     return new
 
 
-def copy_graph(model: keras.Model, copy: Callable[[Layer], Layer]) -> keras.Model:
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a built model of any kind, weights and all, that shares nothing with it.
+
+    Raises:
+        ValueError: if it can neither be copied nor made again from its config.
+    """
+    return clone_whole(model, _copy_graph) if not is_graph(model) else rewrite(model, _keep)
+
+
+def _keep(layer: Layer) -> None:
+    return None
+
+
+def _copy_graph(thing: Any, copy: Callable[[Layer], Layer]) -> Any:
     """Return a graph model of the same shape whose layers are those that `copy` returns."""
-    return _Rewriter(lambda layer: None if is_graph(layer) else [copy(layer)]).model(model)
+    if not is_graph(thing):
+        return None
+    return _Rewriter(lambda layer: None if is_graph(layer) else [copy(layer)]).model(thing)
 
 
 class _Rewriter:
@@ -145,7 +160,7 @@ class _Rewriter:
             return [self.model(operation)]
         if type(operation) is keras.layers.TimeDistributed:
             return self._time_distributed(operation)
-        clone = clone_layer(operation)
+        clone = clone_layer(operation, _copy_graph)
         self.clones.append((operation, clone))
         return [clone]
 

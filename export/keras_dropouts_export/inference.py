@@ -15,18 +15,19 @@ from keras_dropouts import noise, rewrite
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.signature import Signature, input_signature, unique_names
-from keras_dropouts_export.silence import inference_mode
+from keras_dropouts_export.silence import inference_mode, training_is_false, untouched
 
 Tensor = Any
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Name, shape (None where dynamic) and dtype of an input or output."""
+    """Name, shape (None where dynamic) and dtype of an input or output, and its batch axis."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    batch_axis: int = 0
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}{list(self.shape)}".replace("None", "?")
@@ -36,9 +37,8 @@ class TensorInfo:
 class InferenceFunction:
     """A traced function of flat inputs, and what is known of them.
 
-    `function` takes one tensor an input, in the order of `inputs`, and returns a list in the order
-    of `outputs`. `pack` and `unpack` go from the model's own structures to the flat lists and
-    back.
+    `function` is the traced `forward`: it takes one tensor an input, in the order of `inputs`, and
+    returns a list in the order of `outputs`.
     """
 
     model: keras.Model
@@ -48,6 +48,8 @@ class InferenceFunction:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     output_structure: Any
+    forward: Callable[[list[Tensor]], Any] | None = None
+    signature_key: str = "serving_default"  # under which a SavedModel holds it
 
     @property
     def concrete(self) -> Any:
@@ -97,13 +99,14 @@ def trace(
 
     function = tf.function(flat, input_signature=signature.specs, autograph=False)
     with inference_mode(model):
-        concrete = _traced(function, model)
+        concrete = traced(function, model)
     names = unique_names(output_names(model, structures[-1]), signature.names)
     outputs = concrete.outputs
     return InferenceFunction(
         model=model,
         name=model.name,
         function=function,
+        forward=forward,
         signature=signature,
         inputs=tuple(
             _info(name, spec) for name, spec in zip(signature.names, signature.specs, strict=True)
@@ -113,7 +116,26 @@ def trace(
     )
 
 
-def _traced(function: Any, model: keras.Model) -> Any:
+def plain_function(model: keras.Model, signature: Signature) -> Any:
+    """Return the concrete function of `model(x, training=False)` as it is.
+
+    Only layers of this package are told not to train, as they draw at a rate of zero, too.
+    """
+    function = tf.function(
+        lambda *inputs: keras.tree.flatten(signature.call(model, list(inputs))),
+        input_signature=signature.specs,
+        autograph=False,
+    )
+    with untouched(model), training_is_false(BaseDropout):
+        return traced(function, model)
+
+
+def traced(function: Any, model: keras.Model) -> Any:
+    """Return the concrete function of a tf.function that calls `model`.
+
+    Raises:
+        ExportError: if it cannot be traced.
+    """
     try:
         return function.get_concrete_function()
     except Exception as error:  # whatever a user's own `call` may raise

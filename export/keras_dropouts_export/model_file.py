@@ -61,9 +61,9 @@ def write_verified(
         back = inference_function(read_model(made))
         step("verify")
         wanted = inference_function(model)
-        for batch, inputs in trial_inputs(wanted):
+        for batch, inputs, expected in trial_inputs(wanted):
             got = back(inputs)
-            for name, value in wanted(inputs).items():
+            for name, value in expected.items():
                 if not np.array_equal(got[name], value, equal_nan=True):
                     raise ExportError(
                         f"Nothing was written at {target}: output {name!r} differs from the "

@@ -14,8 +14,11 @@ import onnx
 from keras_dropouts.arguments import check_integer, invalid
 from keras_dropouts_export import tf2onnx_adapter
 from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.monte_carlo import check_rng_opset, monte_carlo_options
+from keras_dropouts_export.monte_carlo_export import export_monte_carlo
 from keras_dropouts_export.onnx_graph import name_interface, set_metadata
 from keras_dropouts_export.pipeline import Progress, export, stripped_rows
+from keras_dropouts_export.portable import portable
 from keras_dropouts_export.report import ExportReport, versions
 
 
@@ -25,6 +28,10 @@ def export_onnx(
     samples: int | None = None,
     opset: int = 18,
     *,
+    reduce: str | None = "mean_std",
+    uncertainty: bool = False,
+    chunk_size: int | None = None,
+    rng: str = "philox",
     input_signature: Any = None,
     overwrite: bool = False,
     atol: float | None = None,
@@ -42,7 +49,18 @@ def export_onnx(
     Args:
         model: A built Keras model of any kind.
         path: File name that ends in .onnx, in an existing folder.
-        samples: None. (An integer keeps dropout alive: Monte-Carlo dropout in the file.)
+        samples: None, or an integer above 0, which keeps dropout alive: the file draws that many
+            samples, from an int64 scalar input `seed`, and has the outputs `<name>_mean` and
+            `<name>_std`. With one seed its masks are those of `keras_dropouts.mc_predict` on the
+            first batch. What no mask touches is computed once.
+        reduce: "mean_std", or None for the output `<name>_samples`, of shape (samples, batch, ...).
+        uncertainty: Whether to add, where the outputs are class probabilities, `<name>_entropy`,
+            `<name>_expected_entropy` and `<name>_mutual_information`, in nats.
+        chunk_size: How many samples run together as one batch, which bounds the memory; None for
+            all of them.
+        rng: "philox", or "native" for the runtime's own generator: it takes no seed, so the file
+            has no such input, a new session may begin with the numbers of the last, and runtimes
+            differ.
         opset: Version of ONNX's operations, an integer from 13 to 18.
         input_signature: None, or what the model takes as its first argument (a tuple: its
             arguments), as a structure of `tf.TensorSpec` or `keras.InputSpec`: for a subclassed
@@ -68,9 +86,21 @@ def export_onnx(
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
     >>> report = kde.export_onnx(model, "score.onnx")  # doctest: +SKIP
     """
-    if samples is not None:
-        raise invalid("samples", "None", samples)
+    options = monte_carlo_options(samples, reduce, uncertainty, chunk_size, rng)
     check_opset(opset)
+    parity = {"atol": atol, "rtol": rtol, "seed": seed}
+    if options is not None:
+        check_rng_opset(options, opset)
+        return export_monte_carlo(
+            model,
+            path,
+            options,
+            opset=opset,
+            input_signature=input_signature,
+            overwrite=overwrite,
+            progress=progress,
+            parity=parity,
+        )
     return export(
         path=path,
         kind="onnx",
@@ -79,7 +109,7 @@ def export_onnx(
         opset=opset,
         overwrite=overwrite,
         progress=progress,
-        parity={"atol": atol, "rtol": rtol, "seed": seed},
+        parity=parity,
     )
 
 
@@ -91,10 +121,11 @@ def check_opset(opset: Any) -> int:
     return check_integer(opset, "opset")
 
 
-def write_onnx(function: InferenceFunction, place: Path, opset: int) -> None:
-    """Write the ONNX form of `function` to `place`."""
-    model = tf2onnx_adapter.convert(function.concrete, opset)
-    name_interface(model, function.inputs, function.outputs)
+def write_onnx(function: InferenceFunction, place: Path, opset: int) -> InferenceFunction:
+    """Write the ONNX form of `function` to `place`, and return the function in that form."""
+    written = portable(function)
+    model = tf2onnx_adapter.convert(written.concrete, opset)
+    name_interface(model, written.inputs, written.outputs)
     stripped = [asdict(row) for row in stripped_rows(function.model)]
     set_metadata(
         model,
@@ -105,3 +136,4 @@ def write_onnx(function: InferenceFunction, place: Path, opset: int) -> None:
         },
     )
     onnx.save(model, str(place))
+    return written

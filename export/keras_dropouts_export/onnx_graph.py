@@ -66,7 +66,7 @@ def _value(info: TensorInfo) -> onnx.ValueInfoProto:
 def dimensions(info: TensorInfo) -> list[int | str]:
     """Return the sizes of a tensor, with names for the dynamic ones."""
     return [
-        size if size is not None else "batch" if axis == 0 else f"{info.name}_{axis}"
+        size if size is not None else "batch" if axis == info.batch_axis else f"{info.name}_{axis}"
         for axis, size in enumerate(info.shape)
     ]
 

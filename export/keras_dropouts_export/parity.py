@@ -19,7 +19,10 @@ from keras_dropouts_export.inference import InferenceFunction, inference_functio
 from keras_dropouts_export.runtimes import runners
 from keras_dropouts_export.trial_inputs import trial_inputs
 
-# What an output may differ by, for its dtype: atol + rtol * (its largest absolute value).
+Tolerance = tuple[float | None, float | None, str]  # absolute, relative, dtype of the defaults
+
+# What an output may differ by: atol + rtol * (its largest absolute value). From the most precise
+# dtype to the least.
 TOLERANCE = {
     "float64": (1e-7, 1e-6),
     "float32": (1e-5, 1e-4),
@@ -135,10 +138,10 @@ def compare(
     check_options(atol, rtol, seed)
     found = runners(Path(path), function)
     rows: list[ParityRow] = []
-    for batch, inputs in trial_inputs(function, seed):
-        expected = function(inputs)
+    precision = lowest_precision(function.model)
+    for batch, inputs, expected in trial_inputs(function, seed):
         for runtime, run in found.items():
-            rows += _rows(run, inputs, expected, (atol, rtol), batch, runtime)
+            rows += _rows(run, inputs, expected, (atol, rtol, precision), batch, runtime)
     return ParityReport(str(shown or path), tuple(rows))
 
 
@@ -146,7 +149,7 @@ def _rows(
     run: Callable[[dict[str, Any]], dict[str, Any]],
     inputs: dict[str, Any],
     expected: dict[str, Any],
-    tolerance: tuple[float | None, float | None],
+    tolerance: Tolerance,
     batch: int,
     runtime: str,
 ) -> Iterator[ParityRow]:
@@ -177,14 +180,22 @@ def _identical(left: np.ndarray, right: np.ndarray) -> bool:
     return left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
-def _allowed(wanted: np.ndarray, tolerance: tuple[float | None, float | None]) -> float:
-    name = wanted.dtype.name
-    if name not in TOLERANCE:
+def lowest_precision(model: keras.Model) -> str:
+    """Return the least precise dtype that a layer of `model` computes in."""
+    names = list(TOLERANCE)
+    used = {layer.compute_dtype for layer in model._flatten_layers()} & set(names)
+    return max(used, key=names.index, default="float32")
+
+
+def _allowed(wanted: np.ndarray, tolerance: Tolerance) -> float:
+    atol, rtol, precision = tolerance
+    names = list(TOLERANCE)
+    if wanted.dtype.name not in names:
         return 0.0
-    atol, rtol = (
-        default if given is None else given
-        for given, default in zip(tolerance, TOLERANCE[name], strict=True)
-    )
+    # An output of float32 is no better than the float16 that it was computed in.
+    name = max(wanted.dtype.name, precision, key=names.index)
+    atol = TOLERANCE[name][0] if atol is None else atol
+    rtol = TOLERANCE[name][1] if rtol is None else rtol
     values = np.abs(wanted.astype("float64"))
     finite = values[np.isfinite(values)]
     return float(atol + rtol * finite.max(initial=0.0))

@@ -18,7 +18,8 @@ from keras_dropouts_export.target import check_target, put_in_place, workplace
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]
-Write = Callable[[InferenceFunction, Path], None]
+Compare = Callable[..., ParityReport]
+Write = Callable[[InferenceFunction, Path], InferenceFunction]
 
 
 def export(
@@ -32,15 +33,19 @@ def export(
     progress: Progress | None = None,
     parity: dict[str, Any] | None = None,
     allow: tuple[str, ...] = (),
+    compare_with: Compare = compare,
+    samples: int | None = None,
 ) -> ExportReport:
     """Make an artifact and return the report; `path` is touched only when all is verified.
 
     Args:
         make: Returns the function to be exported.
-        write: Writes the function to a path.
+        write: Writes the function to a path, and returns it in the form that it wrote.
         progress: Called with each of `STEPS` as it begins.
         parity: Arguments of `compare`.
         allow: Operations that the audit passes over.
+        compare_with: Compares the function with the artifact.
+        samples: How many samples of Monte-Carlo dropout are in it, None for none.
 
     Raises:
         ExportError: if something is left in the artifact, or it is not the model.
@@ -55,12 +60,12 @@ def export(
         _check_audit(audit_graph(function.concrete.graph, function.name, allow), target)
         step("convert")
         made = work / target.name
-        write(function, made)
+        written = write(function, made)
         step("audit")
         found = replace(audit(made, allow), path=str(target))
         _check_audit(found, target)
         step("verify")
-        compared = _compared(function, made, target, options)
+        compared = _compared(compare_with, function, made, target, options)
         step("place")
         size = _size(made)
         put_in_place(made, target, work, overwrite)
@@ -69,12 +74,13 @@ def export(
         format=kind,
         opset=opset,
         bytes=size,
-        inputs=function.inputs,
-        outputs=function.outputs,
+        inputs=written.inputs,
+        outputs=written.outputs,
         stripped=stripped_rows(function.model),
         audit=found,
         parity=compared,
         versions=versions(),
+        samples=samples,
     )
 
 
@@ -89,10 +95,14 @@ def _check_audit(found: AuditReport, target: Path) -> None:
 
 
 def _compared(
-    function: InferenceFunction, made: Path, target: Path, options: dict[str, Any]
+    compare_with: Compare,
+    function: InferenceFunction,
+    made: Path,
+    target: Path,
+    options: dict[str, Any],
 ) -> ParityReport:
     try:
-        compared = compare(function, made, shown=target, **options)
+        compared = compare_with(function, made, shown=target, **options)
     except ValueError as error:
         raise ExportError(f"Nothing was written at {target}: {error}") from error
     if not compared.ok:

@@ -56,7 +56,13 @@ def _onnx(path: Path, function: InferenceFunction, level: Any) -> Run:
     _check_names(path, function, [each.name for each in loaded.get_inputs()], outputs)
 
     def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return dict(zip(outputs, loaded.run(outputs, inputs), strict=True))
+        try:
+            values = loaded.run(outputs, inputs)
+        except Exception as error:  # onnxruntime's own errors share no public base class
+            raise invalid(
+                "path", "a file that onnxruntime runs", str(path), f"It does not: {error}"
+            ) from error
+        return dict(zip(outputs, values, strict=True))
 
     return run
 
@@ -66,14 +72,15 @@ def _saved_model(path: Path, function: InferenceFunction) -> Run:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise invalid("path", "a whole SavedModel", str(path), f"It is not: {error}") from error
-    if "serving_default" not in loaded.signatures:
+    key = function.signature_key
+    if key not in loaded.signatures:
         raise invalid(
             "path",
-            "a SavedModel with the signature `serving_default`",
+            f"a SavedModel with the signature `{key}`",
             str(path),
             f"It has {sorted(loaded.signatures)}.",
         )
-    signature = loaded.signatures["serving_default"]
+    signature = loaded.signatures[key]
     specs = signature.structured_input_signature[1]
     names = dict(
         zip(function.signature.names, [x.name for x in function.signature.specs], strict=True)

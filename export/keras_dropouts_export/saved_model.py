@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_dropouts.arguments import invalid
 from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.monte_carlo import monte_carlo_options
+from keras_dropouts_export.monte_carlo_export import export_monte_carlo
 from keras_dropouts_export.pipeline import Progress, export
 from keras_dropouts_export.report import ExportReport
 
@@ -19,6 +20,9 @@ def export_saved_model(
     path: str | os.PathLike[str],
     samples: int | None = None,
     *,
+    reduce: str | None = "mean_std",
+    uncertainty: bool = False,
+    chunk_size: int | None = None,
     input_signature: Any = None,
     overwrite: bool = False,
     atol: float | None = None,
@@ -37,7 +41,11 @@ def export_saved_model(
     Args:
         model: A built Keras model of any kind.
         path: Name of the folder to be made, in an existing one.
-        samples: None. (An integer keeps dropout alive: Monte-Carlo dropout in the artifact.)
+        samples: None, or an integer above 0: then the signature `serving_mc` stands beside
+            `serving_default`, with Monte-Carlo dropout as in `export_onnx`, and `serve_mc`.
+        reduce: As for `export_onnx`.
+        uncertainty: As for `export_onnx`.
+        chunk_size: As for `export_onnx`.
         input_signature: As for `export_onnx`.
         overwrite: Whether to replace a SavedModel at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
@@ -60,8 +68,18 @@ def export_saved_model(
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
     >>> report = kde.export_saved_model(model, "score")  # doctest: +SKIP
     """
-    if samples is not None:
-        raise invalid("samples", "None", samples)
+    options = monte_carlo_options(samples, reduce, uncertainty, chunk_size)
+    parity = {"atol": atol, "rtol": rtol, "seed": seed}
+    if options is not None:
+        return export_monte_carlo(
+            model,
+            path,
+            options,
+            input_signature=input_signature,
+            overwrite=overwrite,
+            progress=progress,
+            parity=parity,
+        )
     return export(
         path=path,
         kind="saved_model",
@@ -69,16 +87,22 @@ def export_saved_model(
         write=lambda function, place: write_saved_model(function, str(place)),
         overwrite=overwrite,
         progress=progress,
-        parity={"atol": atol, "rtol": rtol, "seed": seed},
+        parity=parity,
     )
 
 
-def write_saved_model(function: InferenceFunction, folder: str) -> None:
-    """Write `function` to `folder`, with the method `serve` and the signature `serving_default`.
+def write_saved_model(
+    function: InferenceFunction,
+    folder: str,
+    sampled: InferenceFunction | None = None,
+    metadata: str = "",
+) -> InferenceFunction:
+    """Write `function` to `folder`, and return it.
 
-    `serve` takes and returns the model's own structures; the signature takes inputs by name and
-    returns a dict of outputs by name. Only variables that the function reads are saved, so no
-    seed, rate or optimizer state is among them.
+    It has the method `serve`, which takes and returns the model's own structures, and the
+    signature `serving_default`, which takes inputs by name and returns a dict of outputs by name.
+    Only variables that the function reads are saved, so no seed, rate or optimizer state is among
+    them.
     """
     module = tf.Module(name="served_model")
     concrete = function.concrete
@@ -101,6 +125,26 @@ def write_saved_model(function: InferenceFunction, folder: str) -> None:
     signature = tf.function(by_name, input_signature=specs, autograph=False)
     # Captured constants are not variables; they are kept alive by being tracked.
     module.constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
-    tf.saved_model.save(
-        module, folder, signatures={"serving_default": signature.get_concrete_function()}
+    signatures = {function.signature_key: signature.get_concrete_function()}
+    if sampled is not None:
+        signatures[sampled.signature_key] = _add_samples(module, sampled, metadata)
+    tf.saved_model.save(module, folder, signatures=signatures)
+    return function
+
+
+def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:
+    """Add Monte-Carlo dropout to a module, and return its signature."""
+    concrete = function.concrete
+    names = [each.name for each in function.outputs]
+    module.monte_carlo = tf.constant(metadata)
+    # The rates are state of the layers, which the deterministic function does not read.
+    module.sampled_weights = list(concrete.graph.variables)
+    module.sampled_constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
+
+    def by_name(*inputs: Any) -> dict[str, Any]:
+        return dict(zip(names, concrete(*inputs), strict=True))
+
+    module.serve_mc = tf.function(
+        by_name, input_signature=function.signature.specs, autograph=False
     )
+    return module.serve_mc.get_concrete_function()

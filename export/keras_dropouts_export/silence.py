@@ -23,14 +23,21 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
     Keras's own layers are set to zero, as recurrent cells draw their masks even at inference.
     Rates, losses and call flags are put back on leaving, whatever happens.
     """
-    with _lock, ExitStack() as stack:
-        for layer in model._flatten_layers():
-            stack.enter_context(_as_it_was(layer))
+    with _lock, untouched(model), ExitStack() as stack:
         for source in noise.noise_sources(model):
             if not source.ours:
                 for attribute in noise.rate_attributes(source.layer):
                     stack.enter_context(_zero(source.layer, attribute))
-        stack.enter_context(_training_is_false())
+        stack.enter_context(training_is_false())
+        yield
+
+
+@contextmanager
+def untouched(model: keras.Model) -> Iterator[None]:
+    """Call `model` inside this, and its losses and call flags are afterwards as they were."""
+    with ExitStack() as stack:
+        for layer in model._flatten_layers():
+            stack.enter_context(_as_it_was(layer))
         yield
 
 
@@ -60,13 +67,15 @@ def _zero(layer: Any, attribute: str) -> Iterator[None]:
 
 
 @contextmanager
-def _training_is_false() -> Iterator[None]:
+def training_is_false(kind: Any = keras.layers.Layer) -> Iterator[None]:
+    """Force `training=False` in every call of a layer of `kind`, in this thread."""
     original = keras.layers.Layer.__call__
     thread = threading.get_ident()
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         # Another thread may train its own model meanwhile.
-        if threading.get_ident() == thread and self._call_has_training_arg:
+        mine = threading.get_ident() == thread and isinstance(self, kind)
+        if mine and self._call_has_training_arg:
             kwargs["training"] = False
         return original(self, *args, **kwargs)
 

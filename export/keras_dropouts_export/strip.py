@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import keras
 
 from keras_dropouts import noise, rewrite
+from keras_dropouts.arguments import check_flag
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.residue import random_layers
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def keep_report(model: keras.Model, rows: list[StrippedRow]) -> None:
     _reports[model] = StripReport(tuple(rows))
 
 
-def strip_dropout(model: keras.Model) -> keras.Model:
+def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> keras.Model:
     """Return a new model without dropout, for serving.
 
     Every layer that is nothing but dropout or noise, of this package and of Keras, is taken out of
@@ -69,19 +73,25 @@ def strip_dropout(model: keras.Model) -> keras.Model:
     custom layer) are set to zero in the new model, where they are. `strip_report(new_model)` says
     which was which.
 
+    Of a subclassed model a copy is made from its config, and every rate in it is set to zero.
+
     The predictions are those of `model(x, training=False)`, bit for bit; names, dtypes and weights
     of all other layers are as they were. `model` is not changed, and the two share nothing. The
     new model is not compiled.
 
     Args:
-        model: A built Sequential or Functional model.
+        model: A built Keras model.
+        allow_unreachable: Whether to return a model that still draws random numbers when it
+            predicts, because a layer of the user's own draws them itself (`keras.random` in a
+            `call` that does not ask for `training`). The report lists such layers.
 
     Returns:
         The new model.
 
     Raises:
-        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
-            that cannot be made again from its config.
+        ValueError: if `model` is not a Keras model, is not built, or holds a layer that cannot be
+            made again from its config.
+        ExportError: if a layer draws random numbers that cannot be switched off, naming it.
 
     Example:
 
@@ -90,10 +100,24 @@ def strip_dropout(model: keras.Model) -> keras.Model:
     >>> [type(layer).__name__ for layer in strip_dropout(keras.Sequential(layers)).layers]
     ['Dense']
     """
-    new = rewrite.rewrite(model, _without_dropout)
+    check_flag(allow_unreachable, "allow_unreachable")
+    rewrite.check_model(model)
+    if rewrite.is_graph(model):
+        new = rewrite.rewrite(model, _without_dropout)
+    else:
+        new = rewrite.copy_model(model)
     sources = noise.noise_sources(model)
     left = {source.path for source in silence(new)}
-    keep_report(new, [_row(source, source.path in left) for source in sources])
+    unreachable = random_layers(new)
+    if unreachable and not allow_unreachable:
+        raise ExportError(
+            f"Model {model.name!r} draws random numbers at inference in {', '.join(unreachable)}, "
+            f"and no rate there can be set to zero. Let the layer's `call` draw only when "
+            f"`training` is true, or pass `allow_unreachable=True`."
+        )
+    rows = [_row(source, source.path in left) for source in sources]
+    rows += [StrippedRow(path, "", math.nan, "unreachable") for path in unreachable]
+    keep_report(new, rows)
     return new
 
 

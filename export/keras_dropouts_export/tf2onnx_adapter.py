@@ -15,6 +15,7 @@ from typing import Any
 import onnx
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tf2onnx import optimizer
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
@@ -48,7 +49,7 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     frozen = convert_variables_to_constants_v2(
         concrete, lower_control_flow=False, aggressive_inlining=True
     )
-    with _complaints() as complaints:
+    with _complaints() as complaints, _optimizers():
         try:
             model, _ = tf2onnx.convert.from_function(
                 _Frozen(frozen),
@@ -62,6 +63,18 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     if problem:
         raise ExportError(problem)
     return model
+
+
+@contextmanager
+def _optimizers() -> Iterator[None]:
+    """Leave out the passes of tf2onnx that take long and have nothing left to do."""
+    passes = optimizer._get_optimizers()
+    before = passes.copy()
+    passes.pop("einsum_optimizer", None)  # our handler leaves no Einsum to optimize
+    try:
+        yield
+    finally:
+        passes.update(before)
 
 
 @contextmanager

@@ -1,34 +1,166 @@
-"""Operations of TensorFlow that tf2onnx does not know, or gets wrong, written in ONNX by us."""
+"""Operations of TensorFlow that tf2onnx does not know, or gets wrong, written in ONNX by us.
+
+tf2onnx calls a handler with its graph, the node, the node's name and extra arguments (none here).
+None of the operations has an entry upstream: https://github.com/onnx/tensorflow-onnx.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from tf2onnx import utils
 
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.onnx_sampler import draw
+from keras_dropouts_export.tf2onnx_einsum import einsum
+
 Handler = Callable[[Any, Any, str, Any], None]
+Write = Callable[["Nodes", Sequence[str]], str]
 
 
-def _erfc(graph: Any, node: Any, name: str, _: Any) -> None:
-    """Erfc(x) = 1 - Erf(x): every `gelu` of Keras. tf2onnx has no handler for it."""
-    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
-    shape = graph.get_shape(node.output[0])
-    one = graph.make_const(utils.make_name(f"{name}_one"), np.array(1.0, dtype)).output[0]
-    inputs, outputs = list(node.input), list(node.output)
-    graph.remove_node(node.name)
-    erf = graph.make_node("Erf", inputs, skip_conversion=True, op_name_scope=name)
-    graph.make_node(
-        "Sub",
-        [one, erf.output[0]],
-        outputs=outputs,
-        name=name,
-        dtypes=[utils.map_numpy_to_onnx_dtype(np.dtype(dtype))],
-        shapes=[shape],
-        skip_conversion=True,
-    )
+class Nodes:
+    """Writes ONNX nodes in place of one node of TensorFlow."""
 
+    def __init__(self, graph: Any, node: Any, name: str) -> None:
+        self.graph, self.name = graph, name
+        self.opset = graph.opset
+        self.dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+        self.rank = len(graph.get_shape(node.input[0]) or [])
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """Return a constant of the dtype of the node's input, or of the one given."""
+        array = np.array(value, dtype or self.dtype)
+        return str(self.graph.make_const(utils.make_name(f"{self.name}_c"), array).output[0])
+
+    def __call__(self, operation: str, *inputs: str, **attributes: Any) -> str:
+        """Return the output of a new node."""
+        made = self.graph.make_node(
+            operation, list(inputs), attr=attributes, op_name_scope=self.name, skip_conversion=True
+        )
+        return str(made.output[0])
+
+
+def handler(write: Write) -> Handler:
+    """Return a handler of tf2onnx for a function that writes the nodes and returns the last."""
+
+    def handle(graph: Any, node: Any, name: str, _: Any) -> None:
+        nodes = Nodes(graph, node, name)
+        inputs, outputs = list(node.input), list(node.output)
+        shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
+        graph.remove_node(node.name)
+        graph.make_node(
+            "Identity",
+            [write(nodes, inputs)],
+            outputs=outputs,
+            name=name,
+            dtypes=[dtype],
+            shapes=[shape],
+            skip_conversion=True,
+        )
+
+    return handle
+
+
+def _erfc(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """1 - erf(x): the exact gelu of Keras."""
+    return nodes("Sub", nodes.constant(1.0), nodes("Erf", inputs[0]))
+
+
+def _expm1(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """exp(x) - 1, which is 2 tanh(x/2) / (1 - tanh(x/2)): exact near 0, overflowing as exp does."""
+    small = nodes("Tanh", nodes("Mul", inputs[0], nodes.constant(0.5)))
+    near = nodes("Div", nodes("Add", small, small), nodes("Sub", nodes.constant(1.0), small))
+    far = nodes("Sub", nodes("Exp", inputs[0]), nodes.constant(1.0))
+    is_near = nodes("Less", nodes("Abs", inputs[0]), nodes.constant(0.5))
+    return nodes("Where", is_near, near, far)
+
+
+def _log1p(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """log(1 + x) as log(u) x / (u - 1) with u = 1 + x rounded, which is exact near 0 (Kahan)."""
+    one = nodes.constant(1.0)
+    rounded = nodes("Add", inputs[0], one)
+    near = nodes("Equal", rounded, one)
+    difference = nodes("Where", near, one, nodes("Sub", rounded, one))
+    exact = nodes("Mul", nodes("Log", rounded), nodes("Div", inputs[0], difference))
+    return nodes("Where", near, inputs[0], exact)
+
+
+def _xlogy(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """x log(y), and 0 where x is 0."""
+    zero = nodes.constant(0.0)
+    product = nodes("Mul", inputs[0], nodes("Log", inputs[1]))
+    return nodes("Where", nodes("Equal", inputs[0], zero), zero, product)
+
+
+def _xdivy(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """x / y, and 0 where x is 0."""
+    zero = nodes.constant(0.0)
+    return nodes("Where", nodes("Equal", inputs[0], zero), zero, nodes("Div", inputs[0], inputs[1]))
+
+
+def _l2_loss(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """sum(x^2) / 2."""
+    total = nodes("ReduceSumSquare", inputs[0], keepdims=0)
+    return nodes("Mul", total, nodes.constant(0.5))
+
+
+def _same(nodes: Nodes, inputs: Sequence[str]) -> str:
+    return inputs[0]
+
+
+# A complex tensor is a real one here, with a last dimension of (real part, imaginary part).
+
+
+def _complex(nodes: Nodes, inputs: Sequence[str]) -> str:
+    last = nodes.constant([-1], np.int64)
+    return nodes("Concat", *(nodes("Unsqueeze", each, last) for each in inputs), axis=-1)
+
+
+def _part(index: int) -> Write:
+    def write(nodes: Nodes, inputs: Sequence[str]) -> str:
+        return nodes("Gather", inputs[0], nodes.constant(index, np.int64), axis=-1)
+
+    return write
+
+
+def _fourier(axes: int, inverse: int) -> Write:
+    def write(nodes: Nodes, inputs: Sequence[str]) -> str:
+        if nodes.opset < 17:
+            raise ExportError(
+                f"ONNX has the Fourier transform of {nodes.name!r} from opset 17 on. Export with "
+                f"`opset=17` or above."
+            )
+        x = inputs[0]
+        for axis in range(axes):
+            x = nodes("DFT", x, axis=nodes.rank - 1 - axis, inverse=inverse)
+        return x
+
+    return write
+
+
+_WRITERS: dict[str, Write] = {
+    "Complex": _complex,
+    "Erfc": _erfc,
+    "Expm1": _expm1,
+    "FFT": _fourier(1, 0),
+    "FFT2D": _fourier(2, 0),
+    "IFFT": _fourier(1, 1),
+    "IFFT2D": _fourier(2, 1),
+    "Imag": _part(1),
+    "L2Loss": _l2_loss,
+    "Log1p": _log1p,
+    "PreventGradient": _same,
+    "Real": _part(0),
+    "Snapshot": _same,
+    "Xdivy": _xdivy,
+    "Xlogy": _xlogy,
+}
 
 # In the form that tf2onnx takes: operation -> (function, arguments).
-HANDLERS: dict[str, tuple[Handler, list[Any]]] = {"Erfc": (_erfc, [])}
+HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
+    "Einsum": (einsum, []),
+    "StatelessRandomUniformFullIntV2": (draw, []),  # of Monte-Carlo dropout
+    **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
+}

@@ -225,15 +225,50 @@ def test_bad_models_are_refused():
 
 
 class Forgetful(keras.layers.Layer):
-    def __init__(self, function):
+    """Cannot be made again from its config."""
+
+    def __init__(self, function, inner):
         super().__init__(name="forgetful")
+        self.function = function
+        self.parts = {"inner": inner, "list": [keras.layers.Dense(4), keras.layers.Dropout(0.5)]}
+        self.inner = inner
+
+    def call(self, inputs):
+        return self.function(self.inner(self.parts["list"][0](inputs)))
+
+
+def test_a_layer_without_a_config_is_copied():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4), keras.layers.Dropout(0.1)])
+    model = keras.Sequential([keras.Input((4,)), Forgetful(lambda x: ops.relu(x) + 1.0, inner)])
+    new = rewrite(model, keep)
+    before = model(data(2, 4))
+    equal(new(data(2, 4)), before)
+    forgetful = new.layers[0]
+    assert forgetful.inner is forgetful.parts["inner"]
+    assert forgetful.inner is not inner
+    for weight in new.weights:
+        weight.assign(weight + 1.0)
+    equal(model(data(2, 4)), before)
+    new.compile("sgd", "mse")
+    new.fit(data(2, 4), data(2, 4), verbose=0)
+    equal(model(data(2, 4)), before)
+
+
+class Stubborn(keras.layers.Layer):
+    """Can be neither copied nor made again."""
+
+    def __new__(cls, function):
+        return super().__new__(cls, function)
+
+    def __init__(self, function):
+        super().__init__(name="stubborn")
         self.function = function
 
     def call(self, inputs):
         return self.function(inputs)
 
 
-def test_a_layer_without_a_config_is_named():
-    model = keras.Sequential([keras.Input((4,)), Forgetful(ops.relu)])
-    with pytest.raises(ValueError, match="layer 'forgetful' of class Forgetful"):
+def test_a_layer_that_can_be_neither_copied_nor_made_again_is_named():
+    model = keras.Sequential([keras.Input((4,)), Stubborn(ops.relu)])
+    with pytest.raises(ValueError, match="layer 'stubborn' of class Stubborn"):
         rewrite(model, keep)

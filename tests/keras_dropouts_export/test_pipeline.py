@@ -41,8 +41,9 @@ def test_a_file_that_is_not_the_model_is_not_written(tmp_path, monkeypatch):
 
     def write_another(function, place, opset):
         function.model.get_layer("score").bias.assign([1.0, 1.0])
-        write(function, place, opset)
+        written = write(function, place, opset)
         function.model.get_layer("score").bias.assign([0.0, 0.0])
+        return written
 
     monkeypatch.setattr(onnx, "write_onnx", write_another)
     with pytest.raises(kde.ExportError, match=r"it is not the model\.\n.*NOT equal"):
@@ -56,12 +57,13 @@ def test_an_artifact_with_residue_is_not_written(tmp_path, monkeypatch):
     def write_with_residue(function, place, opset):
         import onnx as onnx_package
 
-        write(function, place, opset)
+        written = write(function, place, opset)
         model = onnx_package.load(place)
         model.graph.node.append(
             onnx_package.helper.make_node("RandomNormal", [], ["r"], shape=[1], name="left")
         )
         onnx_package.save(model, place)
+        return written
 
     monkeypatch.setattr(onnx, "write_onnx", write_with_residue)
     with pytest.raises(kde.ExportError, match="RandomNormal 'left' in the main graph"):

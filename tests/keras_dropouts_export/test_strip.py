@@ -93,9 +93,41 @@ def test_bad_models_are_refused():
             kde.strip_dropout(bad)
     with pytest.raises(ValueError, match="Expected a built model"):
         kde.strip_dropout(keras.Sequential([keras.layers.Dropout(0.5)]))
-    model = Subclassed()
-    model(data(1, 3))
-    with pytest.raises(ValueError, match="Expected a Sequential or Functional model"):
-        kde.strip_dropout(model)
     with pytest.raises(ValueError, match="Expected a model that `strip_dropout`"):
-        kde.strip_report(model)
+        kde.strip_report(graph_model())
+    with pytest.raises(ValueError, match="argument `allow_unreachable`"):
+        kde.strip_dropout(dense_model(), allow_unreachable=1)
+
+
+def test_a_subclassed_model_is_copied_and_silenced():
+    model = Subclassed()
+    x = data(4, 3)
+    model(x)
+    with silence.inference_mode(model):
+        wanted = model(x)
+    new = kde.strip_dropout(model)
+    np.testing.assert_array_equal(new(x), wanted)
+    assert [row.what for row in kde.strip_report(new).rows] == ["silenced", "silenced"]
+    for weight in new.weights:
+        weight.assign(weight + 1)
+    with silence.inference_mode(model):
+        np.testing.assert_array_equal(model(x), wanted)
+
+
+class Rolls(keras.layers.Layer):
+    """Draws even at inference, in a way that no one can switch off."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        return inputs * keras.random.uniform((4,), seed=self.seeds)
+
+
+def test_a_layer_that_cannot_be_reached_is_named():
+    model = keras.Sequential([keras.Input((4,)), Rolls(name="rolls"), keras.layers.Dropout(0.5)])
+    with pytest.raises(kde.ExportError, match=r"draws random numbers at inference in '.*rolls"):
+        kde.strip_dropout(model)
+    report = kde.strip_report(kde.strip_dropout(model, allow_unreachable=True))
+    assert [row.what for row in report.rows] == ["removed", "unreachable"]

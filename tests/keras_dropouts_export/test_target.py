@@ -6,7 +6,7 @@ import stat
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export import onnx, pipeline, saved_model, target
+from keras_dropouts_export import onnx, parity, saved_model, target
 from served import dense_model
 
 EXPORTS = [(kde.export_onnx, "m.onnx"), (kde.export_saved_model, "m")]
@@ -99,7 +99,7 @@ def test_what_was_there_stays_on_any_failure(export, name, error, when, tmp_path
     before = contents(tmp_path)
     module, function = {
         "write": WRITERS[export],
-        "verify": (pipeline, "compare"),
+        "verify": (parity, "runners"),
         "place": (target.os, "replace"),
     }[when]
 
