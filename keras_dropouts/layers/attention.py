@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks, random
+from keras_dropouts import masks, random, sampling
 from keras_dropouts.layers.base import BaseDropout, Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
 from keras_dropouts.registry import register
@@ -95,17 +95,21 @@ class DropKey(_AttentionDropout):
     def attend(
         self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: random.Stream
     ) -> Tensor:
-        query, value, _ = inputs
+        query, value, key = inputs
         batch, queries, keys = ops.shape(query)[0], ops.shape(query)[1], ops.shape(value)[1]
         bits = random.bits(stream, (batch, _heads(self.layer), queries, keys))
         keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
         keep = ops.logical_and(keep, rate < 1.0)
-        allowed = self._allowed(query, value, arguments)
+        allowed = self._allowed(query, value, key, arguments)
+        for x in {id(x): x for x in inputs if x is not None}.values():
+            sampling.set_mask(x, None)  # Keras cannot join it to a mask with heads; it is in ours
         visible = ops.logical_and(keep, allowed)
         visible = ops.where(ops.any(visible, axis=-1, keepdims=True), visible, allowed)
         return self.layer(*inputs, **{**arguments, "attention_mask": visible})
 
-    def _allowed(self, query: Tensor, value: Tensor, arguments: dict[str, Any]) -> Tensor:
+    def _allowed(
+        self, query: Tensor, value: Tensor, key: Tensor, arguments: dict[str, Any]
+    ) -> Tensor:
         """Return what the call lets a query see, to broadcast with (batch, heads, T, S)."""
         queries, keys = ops.shape(query)[1], ops.shape(value)[1]
         allowed = ops.ones((1, 1, queries, keys), "bool")
@@ -115,9 +119,11 @@ class DropKey(_AttentionDropout):
         if arguments["use_causal_mask"]:
             rows, columns = ops.arange(queries)[:, None], ops.arange(keys)[None, :]
             allowed = ops.logical_and(allowed, rows >= columns)
-        padding = getattr(value, "_keras_mask", None)
-        if padding is not None:
-            allowed = ops.logical_and(allowed, padding[:, None, None, :])
+        for x, axis in ((query, -1), (value, -2), (key, -2)):
+            padding = getattr(x, "_keras_mask", None)
+            if padding is not None:
+                padding = ops.expand_dims(ops.expand_dims(padding, 1), axis)
+                allowed = ops.logical_and(allowed, padding)
         return allowed
 
 

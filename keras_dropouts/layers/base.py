@@ -139,7 +139,9 @@ class BaseDropout(keras.layers.Layer):
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""
         bits = random.bits(stream, self.mask_shape(inputs))
         keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
-        return masks.apply_mask(inputs, keep, masks.keep_scale(rate), gradient=stream.sampler is None)
+        return masks.apply_mask(
+            inputs, keep, masks.keep_scale(rate), gradient=stream.sampler is None
+        )
 
     def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
         """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""

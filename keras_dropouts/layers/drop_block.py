@@ -100,12 +100,13 @@ class _DropBlock(BaseDropout):
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         keep = self.keep_mask(inputs, rate, stream)
-        if self.gamma == "exact":
-            return masks.apply_mask(inputs, keep, masks.keep_scale(rate))
-        units = ops.prod(ops.convert_to_tensor(ops.shape(keep), "int32"))
-        kept = ops.sum(ops.cast(keep, "int32"))
-        scale = ops.cast(units, "float32") / ops.cast(ops.maximum(kept, 1), "float32")
-        return masks.apply_mask(inputs, keep, ops.where(rate < 1.0, scale, 0.0))
+        scale = masks.keep_scale(rate)
+        if self.gamma == "paper":
+            units = ops.prod(ops.convert_to_tensor(ops.shape(keep), "int32"))
+            kept = ops.sum(ops.cast(keep, "int32"))
+            share = ops.cast(units, "float32") / ops.cast(ops.maximum(kept, 1), "float32")
+            scale = ops.where(rate < 1.0, share, 0.0)
+        return masks.apply_mask(inputs, keep, scale, gradient=stream.sampler is None)
 
     def keep_mask(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         """Return the boolean mask of what is kept; one channel wide when it is shared."""
@@ -118,19 +119,23 @@ class _DropBlock(BaseDropout):
         reach = [size - 1 for size in self.block_size]
         if self.border == "clip":
             shape[axes] = [n + extra for n, extra in zip(lengths, reach, strict=True)]
+            pads = [(0, 0)] * self.spatial_rank
         else:
             shape[axes] = [
                 _at_least_one(n - extra) for n, extra in zip(lengths, reach, strict=True)
             ]
-        # 32 bits a decision: gamma is often so small that 16 would round it by several percent.
-        bits = random.bits(stream, tuple(shape), width=32)
-        seeds = ops.logical_not(masks.keep_mask(bits, self._seed_rate(rate, lengths), 32))
-        if self.border == "valid":
-            pads = [[0, 0] for _ in shape]
-            for axis, (n, extra) in enumerate(zip(lengths, reach, strict=True), first):
-                pads[axis] = [extra, n - shape[axis]]
-            seeds = ops.pad(seeds, pads, constant_values=False)
-        return ops.logical_not(masks.dilate(seeds, self.block_size, first))
+            pads = [
+                (extra, n - size)
+                for n, extra, size in zip(lengths, reach, shape[axes], strict=True)
+            ]
+        bits = random.bits(stream, tuple(shape))
+        # A row's threshold is rounded up or down at random, by bits of its own. So each decision
+        # has the probability gamma to within 2**-32 or so, though gamma is often so small that
+        # rounding it to 16 bits would change it by several percent; and two decisions of one row
+        # are as good as independent: their covariance is below 2**-34.
+        rounding = random.uniform(stream, (*shape[:2], *[1] * self.spatial_rank), draw=1)
+        seeds = masks.keep_mask(bits, self._seed_rate(rate, lengths), 16, rounding)
+        return masks.erode(seeds, self.block_size, pads, first)
 
     def _seed_rate(self, rate: Tensor, lengths: list[Any]) -> Tensor:
         if self.border == "clip":

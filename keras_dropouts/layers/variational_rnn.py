@@ -72,7 +72,7 @@ class VariationalRNN(WrappingDropout):
         if recurrent_rate is not None:
             self.recurrent_rate = check_rate(recurrent_rate, "recurrent_rate")
 
-    def call(  # type: ignore[override]
+    def call(
         self,
         inputs: Tensor,
         training: bool = False,

@@ -68,7 +68,7 @@ class Zoneout(WrappingDropout):
         check_no_dropout(layer)
         self.cell_rate = None if cell_rate is None else check_rate(cell_rate, "cell_rate")
 
-    def call(  # type: ignore[override]
+    def call(
         self,
         inputs: Tensor,
         training: bool = False,
