@@ -1,0 +1,94 @@
+"""The export of Monte-Carlo dropout: the same way as any export, with a check of the sampling."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import onnx
+
+from keras_dropouts_export import tf2onnx_adapter
+from keras_dropouts_export.audit import audit_graph
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.monte_carlo import DRAWS, MonteCarlo, monte_carlo_function
+from keras_dropouts_export.monte_carlo_parity import comparison
+from keras_dropouts_export.onnx_graph import name_interface, set_metadata
+from keras_dropouts_export.onnx_sampler import expand_draws
+from keras_dropouts_export.pipeline import Progress, export, stripped_rows
+from keras_dropouts_export.report import ExportReport, versions
+
+METADATA = "keras_dropouts.monte_carlo"
+
+
+def export_monte_carlo(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    options: MonteCarlo,
+    *,
+    opset: int | None = None,
+    input_signature: Any = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    parity: dict[str, Any] | None = None,
+) -> ExportReport:
+    """Write `model` with Monte-Carlo dropout to an ONNX file, or a SavedModel if `opset` is None.
+
+    See `export_onnx` and `export_saved_model`.
+    """
+    made: list[InferenceFunction] = []  # the deterministic function, once it is traced
+
+    def make() -> InferenceFunction:
+        made[:] = [inference_function(model, input_signature)]
+        found = audit_graph(made[0].concrete.graph, made[0].name)
+        if not found.ok:
+            raise ExportError(f"Nothing was written at {path}: without dropout, too, {found}")
+        return monte_carlo_function(model, options, deterministic=made[0])
+
+    def write(function: InferenceFunction, place: Path) -> InferenceFunction:
+        if opset is None:
+            from keras_dropouts_export.saved_model import write_saved_model
+
+            write_saved_model(made[0], str(place), function, json.dumps(asdict(options)))
+        else:
+            _write_onnx(made[0], options, place, opset)
+        return function
+
+    return export(
+        path=path,
+        kind="saved_model" if opset is None else "onnx",
+        make=make,
+        write=write,
+        opset=opset,
+        overwrite=overwrite,
+        progress=progress,
+        parity=parity,
+        allow=(DRAWS, "RandomUniformLike") if options.rng == "native" else (DRAWS,),
+        compare_with=comparison(options),
+        samples=options.samples,
+    )
+
+
+def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opset: int) -> None:
+    function = monte_carlo_function(plain.model, options, deterministic=plain, in_onnx=True)
+    model = tf2onnx_adapter.convert(function.concrete, opset)
+    expand_draws(model)
+    inputs = function.inputs if options.rng == "philox" else function.inputs[:-1]
+    if options.rng == "native":
+        del model.graph.input[len(inputs) :]
+    name_interface(model, inputs, function.outputs)
+    kept = [asdict(row) for row in stripped_rows(plain.model)]
+    set_metadata(
+        model,
+        plain.name,
+        {
+            METADATA: json.dumps(asdict(options)),
+            "keras_dropouts.kept": json.dumps(kept),
+            "keras_dropouts.versions": json.dumps(versions()),
+        },
+    )
+    onnx.save(model, str(place))

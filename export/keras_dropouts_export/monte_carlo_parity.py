@@ -1,0 +1,101 @@
+"""An artifact with Monte-Carlo dropout against its model: equal with a seed, alike without."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_dropouts_export.inference import InferenceFunction
+from keras_dropouts_export.monte_carlo import MonteCarlo
+from keras_dropouts_export.parity import ParityReport, ParityRow, compare
+from keras_dropouts_export.runtimes import runners
+from keras_dropouts_export.trial_inputs import trial_inputs
+
+Arrays = dict[str, np.ndarray]
+
+# How many times its expected size the difference of two means may have: with few samples and few
+# independent units it is spread widely around that.
+_ALLOWED = 6.0
+
+
+def comparison(options: MonteCarlo) -> Callable[..., ParityReport]:
+    """Return what compares an artifact of Monte-Carlo dropout with its function, as `compare` does.
+
+    With the same seed the outputs have to be equal. With another seed some have to differ, and
+    the means may differ by what sqrt(2 / samples) times the standard deviation lets expect.
+    """
+
+    def compared(function: InferenceFunction, path: Any, **arguments: Any) -> ParityReport:
+        if options.rng == "native":
+            function = _without_seed(function)
+            report = ParityReport(str(arguments.get("shown") or path), ())
+        else:
+            report = compare(function, path, **arguments)
+        rows = _other_seed(function, Path(path), options, arguments.get("seed", 0))
+        return replace(report, rows=(*report.rows, *rows))
+
+    return compared
+
+
+def _without_seed(function: InferenceFunction) -> InferenceFunction:
+    """Return a function whose artifact takes no seed, to be asked for names and inputs."""
+    seed = function.inputs[-1].name
+    shown = replace(function, inputs=function.inputs[:-1])
+    original = function
+
+    class Seeded(InferenceFunction):
+        """Runs with one seed."""
+
+        def __call__(self, inputs: Arrays) -> Arrays:
+            return original({**inputs, seed: np.array(0, np.int64)})
+
+    return Seeded(**vars(shown))
+
+
+def _other_seed(
+    function: InferenceFunction, path: Path, options: MonteCarlo, seed: int
+) -> list[ParityRow]:
+    """Return a row for each output whose mean can be told, and runtime."""
+    batch, inputs = list(trial_inputs(function, seed))[-1][:2]
+    expected = function(inputs)
+    found = []
+    for runtime, run in runners(path, function).items():
+        changed = run(_with_other_seed(function, inputs))
+        for name, (mean, std) in _moments(expected).items():
+            other, _ = _moments(changed)[name]
+            error = float(np.sqrt(np.mean((other - mean) ** 2)))
+            spread = float(np.sqrt(np.mean(std**2)))
+            bound = math.inf
+            if options.samples > 1:  # the variance of one sample from that over all of them
+                bound = _ALLOWED * spread * math.sqrt(2.0 / (options.samples - 1)) + 1e-6
+            found.append(
+                ParityRow(name, batch, f"{runtime}, other seed", error, bound, repeatable=True)
+            )
+    if not any(row.max_abs_error > 0.0 for row in found):  # the seed changes nothing
+        found = [replace(row, allowed=-1.0) for row in found]
+    return found
+
+
+def _with_other_seed(function: InferenceFunction, inputs: Arrays) -> Arrays:
+    name = function.inputs[-1].name
+    if function.inputs[-1].dtype != "int64" or function.inputs[-1].shape != ():
+        return inputs  # of an artifact whose runtime seeds itself
+    return {**inputs, name: np.array(inputs[name] + 1_000_003, np.int64)}
+
+
+def _moments(outputs: Arrays) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return mean and standard deviation over the samples, by the name of the output."""
+    found = {}
+    for name, values in outputs.items():
+        if name.endswith("_samples"):
+            numbers = values.astype("float64")
+            found[name] = (numbers.mean(axis=0), numbers.std(axis=0))
+        elif name.endswith("_mean"):
+            std = outputs[f"{name.removesuffix('_mean')}_std"]
+            found[name] = (values.astype("float64"), std.astype("float64"))
+    return found
