@@ -37,7 +37,7 @@ def comparison(options: MonteCarlo) -> Callable[..., ParityReport]:
         else:
             report = compare(function, path, **arguments)
         rows = _other_seed(function, Path(path), options, arguments.get("seed", 0))
-        return replace(report, rows=(*report.rows, *rows))
+        return replace(report, other_seed=tuple(rows))
 
     return compared
 

@@ -37,6 +37,7 @@ class ExportReport:
     audit: AuditReport
     parity: ParityReport
     versions: dict[str, str]
+    samples: int | None = None  # of Monte-Carlo dropout, which is kept then
 
     @property
     def ok(self) -> bool:
@@ -48,7 +49,8 @@ class ExportReport:
         lines = [f"{self.path} ({kind}, {self.bytes:,} bytes)"]
         lines += [f"  input   {each}" for each in self.inputs]
         lines += [f"  output  {each}" for each in self.outputs]
-        lines.append(f"  dropout taken out: {len(self.stripped) or 'none'}")
+        what = f"kept, for {self.samples} samples" if self.samples else "taken out"
+        lines.append(f"  dropout {what}: {len(self.stripped) or 'none'}")
         lines += [f"    {row.path} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped]
         lines += [f"  {line}" for line in f"{self.audit}\n{self.parity}".splitlines()]
         return "\n".join(lines)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 from tf2onnx import utils
 
+from keras_dropouts_export import onnx_sampler
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.onnx_sampler import draw
 from keras_dropouts_export.tf2onnx_einsum import einsum
 
 Handler = Callable[[Any, Any, str, Any], None]
@@ -87,6 +88,17 @@ def _log1p(nodes: Nodes, inputs: Sequence[str]) -> str:
     return nodes("Where", near, inputs[0], exact)
 
 
+def _pad_v2(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """tf2onnx pads what is no float as float, and leaves the value that it pads with as it was."""
+    pads = nodes.graph.get_node_by_output(inputs[1])
+    if pads.is_const():
+        sizes = nodes.constant(pads.get_tensor_value(as_list=False).T.ravel(), np.int64)
+    else:
+        columns = nodes("Transpose", nodes("Cast", inputs[1], to=TensorProto.INT64), perm=[1, 0])
+        sizes = nodes("Reshape", columns, nodes.constant([-1], np.int64))
+    return nodes("Pad", inputs[0], sizes, inputs[2], mode="constant")
+
+
 def _xlogy(nodes: Nodes, inputs: Sequence[str]) -> str:
     """x log(y), and 0 where x is 0."""
     zero = nodes.constant(0.0)
@@ -150,6 +162,7 @@ _WRITERS: dict[str, Write] = {
     "IFFT2D": _fourier(2, 1),
     "Imag": _part(1),
     "L2Loss": _l2_loss,
+    "PadV2": _pad_v2,
     "Log1p": _log1p,
     "PreventGradient": _same,
     "Real": _part(0),
@@ -161,6 +174,6 @@ _WRITERS: dict[str, Write] = {
 # In the form that tf2onnx takes: operation -> (function, arguments).
 HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "Einsum": (einsum, []),
-    "StatelessRandomUniformFullIntV2": (draw, []),  # of Monte-Carlo dropout
+    "StatelessRandomUniformFullIntV2": (onnx_sampler.handle, []),  # of Monte-Carlo dropout
     **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
 }
