@@ -13,6 +13,8 @@ from keras_dropouts import products
 
 Tensor = Any
 
+_NEWTON_STEPS = 6  # of float32's precision for rates up to 0.9999, on every map that was tried
+
 
 def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float = 0.5) -> Tensor:
     """Return a boolean mask that is False with probability `rate`.
@@ -52,20 +54,29 @@ def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = Tru
     return products.masked(inputs, keep, scale, gradient)
 
 
-def dilate(seeds: Tensor, block_sizes: Sequence[int], first_axis: int) -> Tensor:
-    """Return a boolean map that is True where a block covers it.
+def erode(
+    keep: Tensor, block_sizes: Sequence[int], pads: Sequence[tuple[Any, Any]], first_axis: int
+) -> Tensor:
+    """Return a boolean map that is False where a block covers it.
 
-    A seed at index s covers the map's positions s - k + 1 .. s along its axis, so an axis of
-    the result is k - 1 shorter than the seeds'. log2(k) shifted ORs an axis.
+    A block at each False of `keep`, once that is padded with True, along each axis from
+    `first_axis` on, by the two numbers that `pads` has for it. A block at index s covers the
+    map's positions s - k + 1 .. s along its axis, so an axis of the result is k - 1 shorter than
+    the padded one. log2(k) shifted ANDs an axis; one axis after the other is padded, so the first
+    ones have less to do.
     """
-    for axis, block_size in enumerate(block_sizes, first_axis):
+    for axis, (block_size, pad) in enumerate(zip(block_sizes, pads, strict=True), first_axis):
+        if pad != (0, 0):
+            padding = [(0, 0)] * len(keep.shape)
+            padding[axis] = pad
+            keep = ops.pad(keep, padding, constant_values=True)
         width = 1
         while width < block_size:
             shift = min(width, block_size - width)
-            length = ops.shape(seeds)[axis] - shift
-            seeds = ops.logical_or(_from(seeds, axis, 0, length), _from(seeds, axis, shift, length))
+            length = ops.shape(keep)[axis] - shift
+            keep = ops.logical_and(_from(keep, axis, 0, length), _from(keep, axis, shift, length))
             width += shift
-    return seeds
+    return keep
 
 
 def _from(x: Tensor, axis: int, start: int, length: Any) -> Tensor:
@@ -79,14 +90,16 @@ def coverage(length: Any, block_size: int) -> tuple[Tensor, Tensor]:
 
     For blocks that lie wholly inside an axis of `length` positions: counts 1 .. k, float32 of
     shape (k,), and the share of positions with each count, which sums to 1. A block longer than
-    the axis is clamped to it.
+    the axis is clamped to it. NumPy arrays where the length is an int: constants of the graph.
     """
-    length = ops.cast(length, "float32")
-    counts = ops.convert_to_tensor(np.arange(1, block_size + 1, dtype="float32"))
-    clamped = ops.minimum(float(block_size), length)
-    peak = ops.minimum(clamped, length - clamped + 1.0)
-    share = ops.where(counts < peak, 2.0, ops.where(counts > peak, 0.0, length - 2.0 * peak + 2.0))
-    return counts, share / length
+    np_or_ops = np if isinstance(length, int) else ops
+    length = np.float32(length) if isinstance(length, int) else ops.cast(length, "float32")
+    counts = np.arange(1, block_size + 1, dtype="float32")
+    clamped = np_or_ops.minimum(np.float32(block_size), length)
+    peak = np_or_ops.minimum(clamped, length - clamped + 1.0)
+    at_peak = length - 2.0 * peak + 2.0
+    below = np_or_ops.where(counts < peak, np.float32(2.0), np.float32(0.0))
+    return counts, np_or_ops.where(counts == peak, at_peak, below) / length
 
 
 def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) -> Tensor:
@@ -94,17 +107,20 @@ def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) 
 
     Solves mean over positions of 1 - (1 - gamma)**n = rate, where n counts the seeds that can
     cover a position, for any number of axes. Newton's method in q = -log(1 - gamma) on
-    log(mean(exp(-q n))) = log(1 - rate): convex and falling, so it climbs to the root from
-    q = 0 without overshoot. float32 scalar in, float32 scalar out.
+    log(mean(exp(-q n))) = log(1 - rate): convex and falling, so it climbs to the root without
+    overshoot from any q below it. It starts at q = -log(1 - rate) / mean(n), which Jensen's
+    inequality puts below. float32 scalar in, float32 scalar out.
     """
-    counts, share = ops.ones((1,)), ops.ones((1,))
+    counts = share = np.ones(1, "float32")
     for length, block_size in zip(lengths, block_sizes, strict=True):
         axis_counts, axis_share = coverage(length, block_size)
-        counts = ops.reshape(ops.expand_dims(counts, -1) * axis_counts, (-1,))
-        share = ops.reshape(ops.expand_dims(share, -1) * axis_share, (-1,))
+        counts = (counts[:, None] * axis_counts).reshape(-1)
+        share = share[:, None] * axis_share
+        share = ops.reshape(share, (-1,)) if ops.is_tensor(share) else share.reshape(-1)
+    counts, share = ops.convert_to_tensor(counts), ops.convert_to_tensor(share)
     target = ops.log1p(-ops.minimum(rate, 1.0 - 2.0**-24))
-    q = ops.zeros_like(target)
-    for _ in range(12):
+    q = -target / ops.sum(share * counts)
+    for _ in range(_NEWTON_STEPS):
         kept = share * ops.exp(-q * counts)
         dropped = ops.sum(share * ops.expm1(-q * counts))
         q = q + (ops.log1p(dropped) - target) * ops.sum(kept) / ops.sum(counts * kept)

@@ -51,7 +51,9 @@ def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
     def rounds(index: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         for offset in range(_UNROLLED):
             done = (index * _UNROLLED + offset).astype(jnp.uint32)
-            keys = [word + done * np.uint32(step) for word, step in zip(key, _KEY_STEPS)]
+            keys = [
+                word + done * np.uint32(step) for word, step in zip(key, _KEY_STEPS, strict=True)
+            ]
             high0, low0 = _product(state[0], _MULTIPLIERS[0])
             high1, low1 = _product(state[2], _MULTIPLIERS[1])
             state = (high1 ^ state[1] ^ keys[0], low1, high0 ^ state[3] ^ keys[1], low0)

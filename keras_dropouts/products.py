@@ -1,7 +1,7 @@
 """Inputs times a mask, on each backend in the way that is fastest and keeps least for later.
 
 What a dropout layer keeps for the backward pass is the mask alone. On TensorFlow, where Keras's
-own layer keeps a byte for each element, it is packed to a bit; on PyTorch and JAX it is a byte.
+own layer keeps a byte for each element, a large one is packed to bits; on PyTorch and JAX it is a byte.
 The gradient with respect to the scale is not taken: no rate is learned through it.
 """
 
@@ -42,6 +42,7 @@ def _one_for_each(keep: Tensor, inputs: Tensor) -> bool:
 # Eight planes of the mask share a byte. As the planes lie one after the other, the bytes are
 # handled eight at a time, as the lanes of a 64-bit word, and nothing has to be transposed.
 _PLANES = 8
+_PACKED_FROM = 2**20  # elements; the memory that less would save is not worth ten more operations
 _LANES = np.int64(0x0101010101010101)
 _SHIFTS = np.array([[1 << plane] for plane in range(_PLANES)], "int64")
 _BITS = (_SHIFTS.view("uint64") * _LANES.view("uint64")).view("int64")
@@ -54,12 +55,17 @@ def _tensorflow(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> 
     scale = tf.cast(scale, dtype)
     if not (gradient and _one_for_each(keep, inputs)):
         return _times(inputs, tf.stop_gradient(tf.cast(keep, dtype) * scale))
-    flags = tf.cast(keep, tf.uint8)  # from here a byte is 0 or 1, which a boolean's need not be
-    packed = _pack(flags)
+    if (inputs.shape.num_elements() or _PACKED_FROM) >= _PACKED_FROM:
+        flags = tf.cast(keep, tf.uint8)
+        packed = _pack(flags)
+    else:
+        flags, packed = keep, None
 
     @tf.custom_gradient
     def product(inputs: Tensor) -> tuple[Tensor, Any]:
         def backward(upstream: Tensor) -> Tensor:
+            if packed is None:
+                return _times(upstream, tf.cast(flags, dtype) * scale)
             size, shape = tf.size(upstream), tf.shape(upstream)
             return _times(upstream, tf.reshape(_unpack(packed, scale)[:size], shape))
 

@@ -210,7 +210,9 @@ def _tensorflow_bits(stream: Stream, shape: tuple[Any, ...], width: int, draw: i
         dtype=tf.uint32,
     )
     if width == 16:
-        words = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count]
+        words = tf.bitcast(words, tf.uint16)
+        if not static or count % 2:
+            words = tf.reshape(words, [-1])[:count]
     return tf.reshape(words, shape)
 
 

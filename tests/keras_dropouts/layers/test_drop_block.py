@@ -38,12 +38,12 @@ def brute_force_blocks(seeds, block_size):
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 4, 5, 7, 8])
-def test_dilate_is_the_union_of_blocks(block_size):
+def test_what_is_kept_is_outside_the_union_of_blocks(block_size):
     seeds = np.random.default_rng(block_size).random((9, 12)) < 0.08
-    expected = brute_force_blocks(seeds, block_size)
-    reach = block_size - 1
-    padded = np.pad(seeds, reach)[None, ..., None]
-    result = keras.ops.convert_to_numpy(masks.dilate(padded, (block_size,) * 2, 1))
+    expected = ~brute_force_blocks(seeds, block_size)
+    pads = [(block_size - 1, block_size - 1)] * 2
+    keep = ~seeds[None, ..., None]
+    result = keras.ops.convert_to_numpy(masks.erode(keep, (block_size,) * 2, pads, 1))
     np.testing.assert_array_equal(result[0, ..., 0], expected)
 
 
