@@ -81,7 +81,10 @@ def mc_predict(
         Gal and Ghahramani, 2016, "Dropout as a Bayesian approximation: representing model
         uncertainty in deep learning".
     """
-    check_sampled(model, check_choice(without_dropout, "without_dropout", ("error", "warn")))
+    if check_choice(without_dropout, "without_dropout", ("error", "warn")) == "error":
+        check_sampled(model, 'Pass without_dropout="warn" to go on.')
+    elif (why := why_quiet(model)) is not None:
+        warnings.warn(f"{why} All samples are the same.", stacklevel=2)
     count = check_integer(samples, "samples", minimum=1)
     batch = check_integer(batch_size, "batch_size", minimum=1)
     seed = check_seed(seed)
@@ -104,12 +107,25 @@ def mc_predict(
     return MonteCarloPrediction(keras.tree.pack_sequence_as(run.structure, joined), seed)
 
 
-def check_sampled(model: Any, without_dropout: str = "error") -> None:
-    """Raise a clear error (or warn) unless `model` is a built model with dropout in it.
+def check_sampled(model: Any, way_out: str = "") -> None:
+    """Raise a clear error unless `model` is a built model with dropout in it.
 
     Raises:
         TypeError: if it is not a Keras model.
         ValueError: if it is not built, keeps state between calls, or nothing in it drops.
+    """
+    why = why_quiet(model)
+    if why is not None:
+        expected = "a model in which something drops"
+        raise invalid("model", expected, model, f"{why} {way_out}".rstrip())
+
+
+def why_quiet(model: Any) -> str | None:
+    """Return why all Monte-Carlo samples of a model would be the same, None where they differ.
+
+    Raises:
+        TypeError: if it is not a Keras model.
+        ValueError: if it is not built, or keeps state between calls.
     """
     rewrite.check_model(model)
     for layer in model._flatten_layers():
@@ -117,14 +133,10 @@ def check_sampled(model: Any, without_dropout: str = "error") -> None:
             expected = "a model that keeps no state between calls"
             raise invalid("model", expected, layer, "Make it again with stateful=False.")
     if active_parts(model):
-        return
+        return None
     rates = [source.rate for source in noise.noise_sources(model)]
     found = f"all of its {len(rates)} rates are 0" if rates else "it has no dropout layer"
-    message = f"Nothing in model {model.name!r} drops: {found}. All samples would be the same."
-    if without_dropout == "error":
-        expected = "a model in which something drops"
-        raise invalid("model", expected, model, f'{message} Pass without_dropout="warn" to go on.')
-    warnings.warn(message, stacklevel=3)
+    return f"Nothing in model {model.name!r} drops: {found}."
 
 
 def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:

@@ -26,6 +26,7 @@ from keras_dropouts_export.uncertainty import check_probabilities, reduced
 
 Tensor = Any
 
+METADATA = "keras_dropouts.monte_carlo"  # the key of the options in an ONNX file
 SIGNATURE_KEY = "serving_mc"
 DRAWS = "StatelessRandomUniformFullIntV2"  # the one random operation that Monte-Carlo dropout has
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,12 @@ from keras_dropouts_export import tf2onnx_adapter
 from keras_dropouts_export.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import InferenceFunction, inference_function
-from keras_dropouts_export.monte_carlo import DRAWS, MonteCarlo, monte_carlo_function
+from keras_dropouts_export.monte_carlo import DRAWS, METADATA, MonteCarlo, monte_carlo_function
 from keras_dropouts_export.monte_carlo_parity import comparison
 from keras_dropouts_export.onnx_graph import name_interface, set_metadata
 from keras_dropouts_export.onnx_sampler import expand_draws
 from keras_dropouts_export.pipeline import Progress, export, stripped_rows
 from keras_dropouts_export.report import ExportReport, versions
-
-METADATA = "keras_dropouts.monte_carlo"
 
 
 def export_monte_carlo(
@@ -56,7 +54,8 @@ def export_monte_carlo(
             write_saved_model(made[0], str(place), function, json.dumps(asdict(options)))
         else:
             _write_onnx(made[0], options, place, opset)
-        return function
+        seeded = options.rng == "philox"
+        return function if seeded else replace(function, inputs=function.inputs[:-1])
 
     return export(
         path=path,
@@ -68,7 +67,7 @@ def export_monte_carlo(
         progress=progress,
         parity=parity,
         allow=(DRAWS, "RandomUniformLike") if options.rng == "native" else (DRAWS,),
-        compare_with=comparison(options),
+        compare_with=comparison(options, (lambda: made[0]) if opset is None else None),
         samples=options.samples,
     )
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from keras_dropouts_export.inference import InferenceFunction
-from keras_dropouts_export.monte_carlo import MonteCarlo
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export import audit_onnx
+from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.monte_carlo import METADATA, MonteCarlo, monte_carlo_function
 from keras_dropouts_export.parity import ParityReport, ParityRow, compare
-from keras_dropouts_export.runtimes import runners
+from keras_dropouts_export.runtimes import load_saved_model, runners
 from keras_dropouts_export.trial_inputs import trial_inputs
 
 Arrays = dict[str, np.ndarray]
@@ -23,23 +27,63 @@ Arrays = dict[str, np.ndarray]
 _ALLOWED = 6.0
 
 
-def comparison(options: MonteCarlo) -> Callable[..., ParityReport]:
+def comparison(
+    options: MonteCarlo, plain: Callable[[], InferenceFunction] | None = None
+) -> Callable[..., ParityReport]:
     """Return what compares an artifact of Monte-Carlo dropout with its function, as `compare` does.
 
     With the same seed the outputs have to be equal. With another seed some have to differ, and
     the means may differ by what sqrt(2 / samples) times the standard deviation lets expect.
+
+    `plain` returns the deterministic function, where the artifact holds that, too.
     """
 
     def compared(function: InferenceFunction, path: Any, **arguments: Any) -> ParityReport:
+        rows = compare(plain(), path, **arguments).rows if plain else ()
         if options.rng == "native":
             function = _without_seed(function)
-            report = ParityReport(str(arguments.get("shown") or path), ())
         else:
-            report = compare(function, path, **arguments)
-        rows = _other_seed(function, Path(path), options, arguments.get("seed", 0))
-        return replace(report, other_seed=tuple(rows))
+            rows += compare(function, path, **arguments).rows
+        other = _other_seed(function, Path(path), options, arguments.get("seed", 0))
+        return ParityReport(str(arguments.get("shown") or path), rows, tuple(other))
 
     return compared
+
+
+def verify_samples(
+    model: keras.Model, path: Path, signature: Any, **arguments: Any
+) -> ParityReport | None:
+    """Compare an artifact with Monte-Carlo dropout; return None where there is none in it."""
+    options = _options_in(path)
+    if options is None:
+        return None
+    plain = inference_function(model, signature)
+    function = monte_carlo_function(model, options, deterministic=plain)
+    both = (lambda: plain) if path.is_dir() else None
+    return comparison(options, both)(function, path, **arguments)
+
+
+def _options_in(path: Path) -> MonteCarlo | None:
+    """Return how an artifact samples, None where it does not.
+
+    Raises:
+        ValueError: if the artifact cannot be read.
+    """
+    if path.is_dir():
+        text = _text_in_saved_model(path)
+    else:
+        properties = {each.key: each.value for each in audit_onnx.load(path).metadata_props}
+        text = properties.get(METADATA)
+    try:
+        return None if text is None else MonteCarlo(**json.loads(text))
+    except (TypeError, json.JSONDecodeError) as error:
+        expected = "an artifact whose metadata this version of keras_dropouts can read"
+        raise invalid("path", expected, str(path), f"It says {text!r}.") from error
+
+
+def _text_in_saved_model(path: Path) -> str | None:
+    loaded = load_saved_model(path)
+    return loaded.monte_carlo.numpy().decode() if hasattr(loaded, "monte_carlo") else None
 
 
 def _without_seed(function: InferenceFunction) -> InferenceFunction:

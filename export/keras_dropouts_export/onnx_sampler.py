@@ -37,7 +37,7 @@ class MarkedSampler(sampling.Sampler):
         words = [self.batch, tag, self.samples[0]]
         return tf.raw_ops.StatelessRandomUniformFullIntV2(
             shape=tf.stack([self.count, count]),
-            key=self.key,
+            key=self.key if self.mark == 0 else tf.zeros([1], tf.uint64),
             counter=tf.cast(tf.stack([tf.cast(word, tf.int64) for word in words]), tf.uint64),
             alg=self.mark + width,
             dtype=tf.int64 if width == 32 else tf.int32,

@@ -67,11 +67,20 @@ def _onnx(path: Path, function: InferenceFunction, level: Any) -> Run:
     return run
 
 
-def _saved_model(path: Path, function: InferenceFunction) -> Run:
+def load_saved_model(path: Path) -> Any:
+    """Return the object in a SavedModel.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
     try:
-        loaded = tf.saved_model.load(str(path))
+        return tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise invalid("path", "a whole SavedModel", str(path), f"It is not: {error}") from error
+
+
+def _saved_model(path: Path, function: InferenceFunction) -> Run:
+    loaded = load_saved_model(path)
     key = function.signature_key
     if key not in loaded.signatures:
         raise invalid(
