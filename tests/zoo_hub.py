@@ -82,7 +82,7 @@ _LINEAR = {
 _IMAGE = {"image_shape": (32, 32, 3)}
 _RESNET = {
     **_IMAGE,
-    "input_conv_filters": [8],
+    "input_conv_filters": [64],
     "input_conv_kernel_sizes": [7],
     "stackwise_num_filters": [64, 64],
     "stackwise_num_blocks": [1, 2],
@@ -141,7 +141,13 @@ _CSP = {
     "stackwise_depth": [1, 2],
     "stackwise_strides": [1, 2],
     "stackwise_num_filters": [16, 32],
-    "block_type": "dark",
+    "block_type": "dark_block",
+    "stage_type": "csp",
+    "down_growth": True,
+    "bottle_ratio": (0.5, 1.0),
+    "block_ratio": (1.0, 0.5),
+    "expand_ratio": (2.0, 1.0),
+    "stage_type": "cs3",
 }
 _SWIN = {
     "image_shape": (32, 32, 3),
@@ -265,7 +271,7 @@ def _deeplab() -> keras.Model:
     return keras_hub.models.DeepLabV3Backbone(
         image_encoder=encoder,
         spatial_pyramid_pooling_key="P3",
-        upsampling_size=4,
+        upsampling_size=2,
         dilation_rates=[2, 4],
         low_level_feature_key="P2",
         projection_filters=4,

@@ -16,6 +16,7 @@ import onnx
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tf2onnx import optimizer
+from tf2onnx.optimizer import back_to_back_optimizer
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
@@ -67,14 +68,28 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
 
 @contextmanager
 def _optimizers() -> Iterator[None]:
-    """Leave out the passes of tf2onnx that take long and have nothing left to do."""
-    passes = optimizer._get_optimizers()
-    before = passes.copy()
+    """Leave out or mend the passes of tf2onnx that take long or break a graph."""
+    passes, pairs = optimizer._get_optimizers(), back_to_back_optimizer._func_map
+    before, merge = passes.copy(), pairs[("Reshape",)]
     passes.pop("einsum_optimizer", None)  # our handler leaves no Einsum to optimize
+    pairs[("Reshape",)] = lambda graph, node, after: (
+        [] if _keeps_sizes(after) else merge(graph, node, after)
+    )
     try:
         yield
     finally:
         passes.update(before)
+        pairs[("Reshape",)] = merge
+
+
+def _keeps_sizes(after: list[Any]) -> bool:
+    """Return whether a Reshape that follows another takes sizes (0) from its own input.
+
+    tf2onnx merges the two all the same, and the sizes are then those of another tensor: the
+    attention of keras_hub's MiT comes out with shapes that cannot be multiplied.
+    """
+    shape = after[0].inputs[1] if after and after[0].type == "Reshape" else None
+    return shape is not None and (not shape.is_const() or 0 in shape.get_tensor_value())
 
 
 @contextmanager

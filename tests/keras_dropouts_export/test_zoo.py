@@ -1,0 +1,67 @@
+"""Every model of the zoo through strip, SavedModel, ONNX and verify."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_dropouts_export as kde
+import zoo
+import zoo_applications
+import zoo_hub
+from keras_dropouts import noise
+from keras_dropouts_export.inference import inference_function
+from keras_dropouts_export.trial_inputs import trial_inputs
+
+# Python code in these models counts the steps of the sequence, so its length must be known.
+FIXED_LENGTH = ("hub_Qwen3_5", "hub_RWKV7")
+MODELS = {
+    **zoo.ZOO,
+    **{name: make for name, make in zoo_hub.ZOO.items() if name not in FIXED_LENGTH},
+}
+
+
+def same_predictions(new, model, signature=None):
+    """Assert that two models are the same function at inference, bit for bit."""
+    old, made = inference_function(model, signature), inference_function(new, signature)
+    _, inputs, wanted = next(iter(trial_inputs(old)))
+    got = made(inputs)
+    for one, two in zip(got.values(), wanted.values(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def leaves_training(model, folder, signature=None):
+    """Take one model all the way."""
+    new = kde.strip_dropout(model)
+    assert all(source.rate == 0.0 for source in noise.noise_sources(new))
+    same_predictions(new, model, signature)
+    assert kde.export_saved_model(model, folder / "m", input_signature=signature).ok
+    assert kde.export_onnx(model, folder / "m.onnx", input_signature=signature).ok
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_zoo(name, tmp_path):
+    leaves_training(MODELS[name](), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo_applications.ZOO)
+def test_zoo_of_applications(name, tmp_path):
+    leaves_training(zoo_applications.ZOO[name](), tmp_path)
+
+
+@pytest.mark.parametrize("name", FIXED_LENGTH)
+def test_zoo_with_a_fixed_length(name, tmp_path):
+    model = zoo_hub.ZOO[name]()
+    with pytest.raises(kde.ExportError, match=r"cannot be traced.*pass `input_signature`"):
+        kde.export_onnx(model, tmp_path / "m.onnx")
+    spec = tf.TensorSpec([None, 16], "int32")
+    signature = {"token_ids": spec, "padding_mask": spec}
+    assert kde.export_saved_model(model, tmp_path / "m", input_signature=signature).ok
+    assert kde.export_onnx(model, tmp_path / "m.onnx", input_signature=signature).ok
+
+
+def test_a_model_from_a_file(tmp_path):
+    zoo.ZOO["structures"]().save(tmp_path / "m.keras")
+    model = keras.saving.load_model(tmp_path / "m.keras")
+    leaves_training(model, tmp_path)
