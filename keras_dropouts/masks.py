@@ -146,7 +146,11 @@ def paper_seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[
     return ops.minimum(gamma, 1.0)
 
 
-def concrete_drop(uniform: Tensor, logit: Tensor, temperature: float) -> Tensor:
-    """Return the relaxed drop decision sigmoid((logit(p) + logit(u)) / t), float32 in [0, 1]."""
-    noise = ops.log(uniform) - ops.log1p(-uniform)
-    return ops.sigmoid((logit + noise) / temperature)
+def concrete_keep(uniform: Tensor, logit: Tensor, temperature: float) -> Tensor:
+    """Return how much is kept when the decision to drop is relaxed, float32 in [0, 1].
+
+    1 - z, where z = sigmoid((logit(p) + logit(u)) / t). Written so that an element costs one
+    logarithm and one exponential; 1 - u is exact for the numbers of `random.uniform`.
+    """
+    odds_of_keeping = (1.0 - uniform) / uniform
+    return ops.sigmoid((ops.log(odds_of_keeping) - logit) * (1.0 / temperature))

@@ -166,8 +166,8 @@ class ConcreteDropout(BaseDropout):
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         noise = random.uniform(stream, self.mask_shape(inputs))
         logit = ops.convert_to_tensor(self._rate)
-        dropped = masks.concrete_drop(noise, logit, self.temperature)
-        factor = (1.0 - dropped) * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
+        kept = masks.concrete_keep(noise, logit, self.temperature)
+        factor = kept * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
         dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
         return ops.cast(ops.cast(inputs, dtype) * ops.cast(factor, dtype), inputs.dtype)
 
