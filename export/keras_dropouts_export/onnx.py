@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import keras
 import onnx
 
 from keras_dropouts.arguments import check_integer, invalid
-from keras_dropouts_export import tf2onnx_adapter
+from keras_dropouts_export import onnx_large, tf2onnx_adapter
 from keras_dropouts_export.inference import InferenceFunction, inference_function
 from keras_dropouts_export.monte_carlo import check_rng_opset, monte_carlo_options
 from keras_dropouts_export.monte_carlo_export import export_monte_carlo
@@ -123,7 +123,8 @@ def check_opset(opset: Any) -> int:
 
 def write_onnx(function: InferenceFunction, place: Path, opset: int) -> InferenceFunction:
     """Write the ONNX form of `function` to `place`, and return the function in that form."""
-    written = portable(function)
+    weights = onnx_large.large_weights(function.model) if function.forward is not None else []
+    written = portable(function, weights)
     model = tf2onnx_adapter.convert(written.concrete, opset)
     name_interface(model, written.inputs, written.outputs)
     stripped = [asdict(row) for row in stripped_rows(function.model)]
@@ -135,5 +136,10 @@ def write_onnx(function: InferenceFunction, place: Path, opset: int) -> Inferenc
             "keras_dropouts.versions": json.dumps(versions()),
         },
     )
-    onnx.save(model, str(place))
-    return written
+    if not weights:
+        onnx.save(model, str(place))
+        return written
+    own = len(function.inputs)
+    names = [each.name for each in written.inputs[own:]]
+    onnx_large.save_large(model, place, onnx_large.move_weights(model, names, weights))
+    return replace(written, inputs=written.inputs[:own])

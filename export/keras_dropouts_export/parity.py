@@ -151,10 +151,14 @@ def compare(
     check_options(atol, rtol, seed)
     found = runners(Path(path), function)
     rows: list[ParityRow] = []
-    precision = lowest_precision(function.model)
-    for batch, inputs, expected in trial_inputs(function, seed):
-        for runtime, run in found.items():
-            rows += _rows(run, inputs, expected, (atol, rtol, precision), batch, runtime)
+    tolerance = (atol, rtol, lowest_precision(function.model))
+    trials = list(trial_inputs(function, seed))
+    while found:  # one runtime at a time: each holds the weights
+        runtime = next(iter(found))
+        run = found.pop(runtime)
+        for batch, inputs, expected in trials:
+            rows += _rows(run, inputs, expected, tolerance, batch, runtime)
+        del run
     return ParityReport(str(shown or path), tuple(rows))
 
 

@@ -14,7 +14,7 @@ from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import InferenceFunction
 from keras_dropouts_export.parity import ParityReport, check_options, compare
 from keras_dropouts_export.report import ExportReport, Stripped, versions
-from keras_dropouts_export.target import check_target, put_in_place, workplace
+from keras_dropouts_export.target import check_target, data_file, put_in_place, workplace
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]
@@ -67,7 +67,7 @@ def export(
         step("verify")
         compared = _compared(compare_with, function, made, target, options)
         step("place")
-        size = _size(made)
+        size = _size(made) + (_size(data_file(made)) if data_file(made).exists() else 0)
         put_in_place(made, target, work, overwrite)
     return ExportReport(
         path=str(target),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,34 +12,60 @@ import tensorflow as tf
 from keras.src.backend import AutocastScope
 
 from keras_dropouts_export.inference import InferenceFunction, trace
+from keras_dropouts_export.signature import unique_names
+
+Forward = Callable[[list[Any]], Any]
 
 _CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "XlaLaunch"})
 
 
-def portable(function: InferenceFunction) -> InferenceFunction:
+def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> InferenceFunction:
     """Return `function`, traced anew where ONNX could not hold it as it is.
 
     Calls of functions that TensorFlow compiles (grouped convolutions of Keras) are written out, as
     freezing does not inline them. bfloat16 becomes float32, the interface included: onnxruntime
     has no kernels for it on the CPU.
+
+    Args:
+        weights: Keras variables that become inputs, after the function's own, called by their
+            paths.
     """
-    graph = function.concrete.graph
-    operations = graph.get_operations()
+    operations = function.concrete.graph.get_operations()
     calls = any(each.type in _CALLS for each in operations)
-    narrow = any(
-        tensor.dtype == tf.bfloat16
-        for each in operations
-        for tensor in (*each.inputs, *each.outputs)
-    )
-    if function.forward is None or not (calls or narrow):
+    narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
+    if function.forward is None or not (calls or narrow or weights):
         return function
     with ExitStack() as stack:
         stack.enter_context(_inlined())
         if narrow:
             stack.enter_context(_widened(function.model))
-        specs = [_widened_spec(each) for each in function.signature.specs]
-        signature = replace(function.signature, specs=specs)
-        return trace(function.model, signature, function.forward)
+        own = [_widened_spec(each) for each in function.signature.specs]
+        specs = [
+            tf.TensorSpec(each.shape, each.dtype, name=f"weight_{i}")
+            for i, each in enumerate(weights)
+        ]
+        names = function.signature.names
+        signature = replace(
+            function.signature,
+            specs=own + specs,
+            names=names + unique_names([each.path for each in weights], names),
+        )
+        forward = _with_weights(function.forward, weights)
+        return trace(function.model, signature, forward)
+
+
+def _with_weights(forward: Forward, weights: Sequence[Any]) -> Forward:
+    """Return `forward` with the values of `weights` as more inputs."""
+    if not weights:
+        return forward
+
+    def call(inputs: list[Any]) -> Any:
+        own = len(inputs) - len(weights)
+        mapping = list(zip(weights, inputs[own:], strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return forward(inputs[:own])
+
+    return call
 
 
 @contextmanager

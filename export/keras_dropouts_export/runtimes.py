@@ -28,8 +28,8 @@ def runners(path: Path, function: InferenceFunction) -> dict[str, Run]:
         return {"SavedModel": _saved_model(path, function)}
     levels = onnxruntime.GraphOptimizationLevel
     return {
-        "onnxruntime": _onnx(path, function, levels.ORT_ENABLE_ALL),
-        "onnxruntime plain": _onnx(path, function, levels.ORT_DISABLE_ALL),
+        "onnxruntime": _Session(path, function, levels.ORT_ENABLE_ALL),
+        "onnxruntime plain": _Session(path, function, levels.ORT_DISABLE_ALL),
     }
 
 
@@ -50,21 +50,29 @@ def session(path: Path, level: Any) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def _onnx(path: Path, function: InferenceFunction, level: Any) -> Run:
-    loaded = session(path, level)
-    outputs = [each.name for each in loaded.get_outputs()]
-    _check_names(path, function, [each.name for each in loaded.get_inputs()], outputs)
+class _Session:
+    """An ONNX file in onnxruntime, loaded when it first runs."""
 
-    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __init__(self, path: Path, function: InferenceFunction, level: Any) -> None:
+        self.path, self.function, self.level = path, function, level
+        self.loaded: Any = None
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.loaded is None:
+            self.loaded = session(self.path, self.level)
+            names = [each.name for each in self.loaded.get_inputs()]
+            _check_names(self.path, self.function, names, self._outputs())
+        outputs = self._outputs()
         try:
-            values = loaded.run(outputs, inputs)
+            values = self.loaded.run(outputs, inputs)
         except Exception as error:  # onnxruntime's own errors share no public base class
             raise invalid(
-                "path", "a file that onnxruntime runs", str(path), f"It does not: {error}"
+                "path", "a file that onnxruntime runs", str(self.path), f"It does not: {error}"
             ) from error
         return dict(zip(outputs, values, strict=True))
 
-    return run
+    def _outputs(self) -> list[str]:
+        return [each.name for each in self.loaded.get_outputs()]
 
 
 def load_saved_model(path: Path) -> Any:

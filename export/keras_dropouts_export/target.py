@@ -40,8 +40,9 @@ def check_target(path: str | os.PathLike[str], kind: str, overwrite: bool) -> Pa
         raise NotADirectoryError(str(invalid("path", "a path in a folder", str(path))))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(str(invalid("path", "a path in a writable folder", str(path))))
-    if place.exists() or place.is_symlink():
-        _check_existing(place, kind, overwrite)
+    for each in (place, data_file(place)) if kind == "onnx" else (place,):
+        if each.exists() or each.is_symlink():
+            _check_existing(each, kind, overwrite)
     return place
 
 
@@ -92,13 +93,25 @@ def put_in_place(made: Path, target: Path, work: Path, overwrite: bool) -> None:
     """
     if target.exists() and not overwrite:  # another export may have been faster
         raise FileExistsError(str(invalid("path", "a path where nothing is", str(target))))
-    if not target.is_dir():
+    if not target.is_dir() and not data_file(made).exists() and not data_file(target).exists():
         os.replace(made, target)
         return
-    before = work / "before"
-    os.replace(target, before)
+    put_back: list[tuple[Path, Path]] = []
     try:
-        os.replace(made, target)
+        for old in (target, data_file(target)):
+            if old.exists():
+                os.replace(old, work / f"before {old.name}")
+                put_back.append((work / f"before {old.name}", old))
+        for new, place in ((data_file(made), data_file(target)), (made, target)):
+            if new.exists():
+                os.replace(new, place)
+                put_back.append((place, new))
     except BaseException:
-        os.replace(before, target)
+        for now, before in reversed(put_back):
+            os.replace(now, before)
         raise
+
+
+def data_file(place: Path) -> Path:
+    """Return the path of the file beside an ONNX file that holds the weights of a large model."""
+    return place.with_name(f"{place.name}.data")
