@@ -12,10 +12,17 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from keras_dropouts_export import onnx_sampler
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export import (
+    onnx_sampler,
+    tf2onnx_convolutions,
+    tf2onnx_fourier,
+    tf2onnx_images,
+    tf2onnx_numbers,
+    tf2onnx_search,
+)
 from keras_dropouts_export.tf2onnx_einsum import einsum
 from keras_dropouts_export.tf2onnx_nodes import Handler, Nodes, Write, handler
+
 
 def _erfc(nodes: Nodes, inputs: Sequence[str]) -> str:
     """1 - erf(x): the exact gelu of Keras."""
@@ -75,50 +82,17 @@ def _same(nodes: Nodes, inputs: Sequence[str]) -> str:
     return inputs[0]
 
 
-# A complex tensor is a real one here, with a last dimension of (real part, imaginary part).
-
-
-def _complex(nodes: Nodes, inputs: Sequence[str]) -> str:
-    last = nodes.constant([-1], np.int64)
-    return nodes("Concat", *(nodes("Unsqueeze", each, last) for each in inputs), axis=-1)
-
-
-def _part(index: int) -> Write:
-    def write(nodes: Nodes, inputs: Sequence[str]) -> str:
-        return nodes("Gather", inputs[0], nodes.constant(index, np.int64), axis=-1)
-
-    return write
-
-
-def _fourier(axes: int, inverse: int) -> Write:
-    def write(nodes: Nodes, inputs: Sequence[str]) -> str:
-        if nodes.opset < 17:
-            raise ExportError(
-                f"ONNX has the Fourier transform of {nodes.name!r} from opset 17 on. Export with "
-                f"`opset=17` or above."
-            )
-        x = inputs[0]
-        for axis in range(axes):
-            x = nodes("DFT", x, axis=nodes.rank - 1 - axis, inverse=inverse)
-        return x
-
-    return write
-
-
 _WRITERS: dict[str, Write] = {
-    "Complex": _complex,
+    **tf2onnx_fourier.WRITERS,
+    **tf2onnx_images.WRITERS,
+    **tf2onnx_numbers.WRITERS,
+    **tf2onnx_search.WRITERS,
     "Erfc": _erfc,
     "Expm1": _expm1,
-    "FFT": _fourier(1, 0),
-    "FFT2D": _fourier(2, 0),
-    "IFFT": _fourier(1, 1),
-    "IFFT2D": _fourier(2, 1),
-    "Imag": _part(1),
     "L2Loss": _l2_loss,
     "PadV2": _pad_v2,
     "Log1p": _log1p,
     "PreventGradient": _same,
-    "Real": _part(0),
     "Snapshot": _same,
     "Xdivy": _xdivy,
     "Xlogy": _xlogy,
@@ -127,6 +101,8 @@ _WRITERS: dict[str, Write] = {
 # In the form that tf2onnx takes: operation -> (function, arguments).
 HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "Einsum": (einsum, []),
+    **{key: (each, []) for key, each in tf2onnx_numbers.HANDLERS.items()},
+    **{key: (each, []) for key, each in tf2onnx_convolutions.HANDLERS.items()},
     "StatelessRandomUniformFullIntV2": (onnx_sampler.handle, []),  # of Monte-Carlo dropout
     **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
 }

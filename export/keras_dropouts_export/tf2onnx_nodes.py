@@ -22,7 +22,15 @@ class Nodes:
         self.graph, self.name = graph, name
         self.opset = graph.opset
         self.dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+        if np.issubdtype(self.dtype, np.complexfloating):
+            self.dtype = np.zeros((), self.dtype).real.dtype  # of the parts it is written as
+        self.output_dtype = graph.get_dtype(node.output[0])
         self.rank = len(graph.get_shape(node.input[0]) or [])
+        self._attributes = dict(node.attr)
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the node, in protobuf form, or None where it has none."""
+        return self._attributes.get(name)
 
     def constant(self, value: Any, dtype: Any = None) -> str:
         """Return a constant of the dtype of the node's input, or of the one given."""
