@@ -10,11 +10,12 @@ from typing import Any
 
 import keras
 import onnx
+import tensorflow as tf
 
-from keras_dropouts_export import tf2onnx_adapter
+from keras_dropouts_export import portable, tf2onnx_adapter
 from keras_dropouts_export.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.inference import InferenceFunction, inference_function
+from keras_dropouts_export.inference import InferenceFunction, TensorInfo, inference_function
 from keras_dropouts_export.monte_carlo import DRAWS, METADATA, MonteCarlo, monte_carlo_function
 from keras_dropouts_export.monte_carlo_parity import comparison
 from keras_dropouts_export.onnx_graph import name_interface, set_metadata
@@ -42,9 +43,10 @@ def export_monte_carlo(
 
     def make() -> InferenceFunction:
         made[:] = [inference_function(model, input_signature)]
-        found = audit_graph(made[0].concrete.graph, made[0].name)
-        if not found.ok:
-            raise ExportError(f"Nothing was written at {path}: without dropout, too, {found}")
+        if opset is None:  # a SavedModel holds it beside the samples
+            found = audit_graph(made[0].concrete.graph, made[0].name)
+            if not found.ok:
+                raise ExportError(f"Nothing was written at {path}: without dropout, too, {found}")
         return monte_carlo_function(model, options, deterministic=made[0])
 
     def write(function: InferenceFunction, place: Path) -> InferenceFunction:
@@ -73,7 +75,7 @@ def export_monte_carlo(
 
 
 def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opset: int) -> None:
-    function = monte_carlo_function(plain.model, options, deterministic=plain, in_onnx=True)
+    function = _portable_function(plain, options)
     model = tf2onnx_adapter.convert(function.concrete, opset)
     expand_draws(model)
     inputs = function.inputs if options.rng == "philox" else function.inputs[:-1]
@@ -91,3 +93,26 @@ def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opse
         },
     )
     onnx.save(model, str(place))
+
+
+def _portable_function(plain: InferenceFunction, options: MonteCarlo) -> InferenceFunction:
+    """Return the function for ONNX; see `portable.portable`, which does it for any other."""
+    function = monte_carlo_function(plain.model, options, deterministic=plain, in_onnx=True)
+    operations = function.concrete.graph.get_operations()
+    calls = any(each.type in portable._CALLS for each in operations)
+    narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
+    if not (calls or narrow):
+        return function
+    specs = [portable._widened_spec(each) for each in plain.signature.specs]
+    wide = replace(
+        plain,
+        signature=replace(plain.signature, specs=specs),
+        inputs=tuple(map(_widened, plain.inputs)),
+        outputs=tuple(map(_widened, plain.outputs)),
+    )
+    with portable._inlined(), portable._widened(plain.model):
+        return monte_carlo_function(plain.model, options, deterministic=wide, in_onnx=True)
+
+
+def _widened(info: TensorInfo) -> TensorInfo:
+    return replace(info, dtype="float32") if info.dtype == "bfloat16" else info
