@@ -17,7 +17,16 @@ CopyGraph = Callable[[Any, Callable[[Any], Any]], Any]
 # Set anew by a layer's `__new__`, around the new layer's own methods.
 _OWN = frozenset({"build", "quantize"})
 # Objects of these are shared between the two layers: they hold nothing of a layer's.
-_SHARED_MODULES = ("numpy", "tensorflow", "jax", "torch", "builtins", "inspect", "functools")
+_SHARED_MODULES = (
+    "numpy",
+    "tensorflow",
+    "jax",
+    "torch",
+    "builtins",
+    "inspect",
+    "functools",
+    "keras.src.utils.backend_utils",
+)
 
 
 def no_graph(thing: Any, copy: Callable[[Any], Any]) -> None:

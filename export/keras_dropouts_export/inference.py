@@ -83,7 +83,22 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
             f"the model as .keras and export it with KERAS_BACKEND=tensorflow."
         )
     given = input_signature(model, signature)
+    _check_no_strings(model, given)
     return trace(model, given, lambda inputs: given.call(model, inputs))
+
+
+def _check_no_strings(model: keras.Model, signature: Signature) -> None:
+    names = [
+        name
+        for name, spec in zip(signature.names, signature.specs, strict=True)
+        if spec.dtype == tf.string
+    ]
+    if names:
+        raise ExportError(
+            f"Model {model.name!r} takes strings ({', '.join(names)}), of which ONNX has no table. "
+            f"Turn them into numbers before the model (StringLookup, TextVectorization, Hashing), "
+            f"and export the model that takes the numbers."
+        )
 
 
 def trace(

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_dropouts import noise
+from keras_dropouts_export.preprocessing import plain_preprocessing
 
 _lock = threading.RLock()
 
@@ -29,6 +30,7 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
                 for attribute in noise.rate_attributes(source.layer):
                     stack.enter_context(_zero(source.layer, attribute))
         stack.enter_context(training_is_false())
+        stack.enter_context(plain_preprocessing(model))
         yield
 
 
