@@ -65,9 +65,8 @@ def mc_predict(
         A `MonteCarloPrediction` with `mean`, `std`, `samples` and measures of uncertainty.
 
     Raises:
-        TypeError: if `model` is not a Keras model.
         ValueError: if an argument is of the wrong type or out of its range, the model is not
-            built, nothing in it drops, or it draws by what cannot be seeded.
+            built, nothing in it drops, or something in it draws that cannot be seeded.
 
     Example:
 
@@ -111,8 +110,8 @@ def check_sampled(model: Any, way_out: str = "") -> None:
     """Raise a clear error unless `model` is a built model with dropout in it.
 
     Raises:
-        TypeError: if it is not a Keras model.
-        ValueError: if it is not built, keeps state between calls, or nothing in it drops.
+        ValueError: if it is not a built Keras model, keeps state between calls, or nothing in it
+            drops.
     """
     why = why_quiet(model)
     if why is not None:
@@ -124,8 +123,7 @@ def why_quiet(model: Any) -> str | None:
     """Return why all Monte-Carlo samples of a model would be the same, None where they differ.
 
     Raises:
-        TypeError: if it is not a Keras model.
-        ValueError: if it is not built, or keeps state between calls.
+        ValueError: if it is not a built Keras model, or keeps state between calls.
     """
     rewrite.check_model(model)
     for layer in model._flatten_layers():
@@ -175,7 +173,10 @@ def _is_structure(x: Any, expected: int) -> bool:
 
 
 def _array(x: Any) -> np.ndarray:
-    array = ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
+    try:
+        array = ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
+    except ValueError as error:  # lists of several lengths
+        raise invalid("x", "an array, or a structure of arrays, as the model takes", x) from error
     if array.dtype.kind not in "biuf":
         raise invalid("x", "arrays of numbers", array.dtype.name)
     return array

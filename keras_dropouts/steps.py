@@ -110,7 +110,8 @@ def _batch_size(graph: Any) -> int | None:
 def each_sample(layer: Any) -> bool:
     """Return whether samples cannot be rows of one batch for a layer."""
     return any(
-        isinstance(part, BaseDropout) and not part.draws_by_row for part in layer._flatten_layers()
+        isinstance(part, BaseDropout) and (part.mixes_rows or not part.draws_by_row)
+        for part in layer._flatten_layers()
     )
 
 

@@ -43,6 +43,8 @@ class BaseDropout(keras.layers.Layer):
     # Whether the first axis of what is drawn is the batch. Where it is not, as with weights that
     # are dropped, Monte-Carlo samples cannot be rows of one batch: the layer runs once for each.
     draws_by_row = True
+    # Whether what becomes of a row depends on the other rows of a batch: likewise.
+    mixes_rows = False
 
     def __init__(self, rate: float | Schedule, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

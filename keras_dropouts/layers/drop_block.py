@@ -80,6 +80,7 @@ class _DropBlock(BaseDropout):
         self.shared = check_flag(shared, "shared")
         self.border = check_choice(border, "border", ("valid", "clip"))
         self.gamma = check_choice(gamma, "gamma", ("exact", "paper"))
+        self.mixes_rows = self.gamma == "paper"  # its scale is that of the whole batch
         self.data_format = check_data_format(data_format)
         self._first_axis = 2 if self.data_format == "channels_first" else 1
 
