@@ -1,0 +1,89 @@
+"""Training on several devices and in several processes: masks differ, steps count once."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+PROGRAMS = Path(__file__).parents[1] / "replicas"
+
+
+def _start(program: str, backend: str, path: Path, **environment: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(PROGRAMS),
+        **environment,
+    }
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAMS / program), str(path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process: subprocess.Popen[str]) -> None:
+    try:
+        output, _ = process.communicate(timeout=300)
+    finally:
+        process.kill()  # where it has not ended, its partner has failed
+    assert process.returncode == 0, output[-4000:]
+    assert output.strip().endswith("ok")
+
+
+@pytest.mark.slow
+def test_mirrored_over_two_logical_devices(tmp_path: Path) -> None:
+    _finish(_start("mirrored.py", "tensorflow", tmp_path / "model.keras"))
+
+
+@pytest.mark.slow
+def test_data_parallel_over_two_host_devices(tmp_path: Path) -> None:
+    flags = "--xla_force_host_platform_device_count=2"
+    _finish(_start("data_parallel.py", "jax", tmp_path / "model.keras", XLA_FLAGS=flags))
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    processes = []
+    for index in range(2):
+        config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        processes.append(
+            _start(
+                "multi_worker.py", "tensorflow", tmp_path / "model", TF_CONFIG=json.dumps(config)
+            )
+        )
+    try:
+        for process in processes:
+            _finish(process)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    first, second = (np.load(tmp_path / f"model.{index}.npz") for index in range(2))
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    model = keras.saving.load_model(tmp_path / "model.0.keras")
+    assert model.get_layer("ramp").step == 4
+    np.testing.assert_allclose(model.get_layer("ramp").rate, 0.4, rtol=1e-6)
