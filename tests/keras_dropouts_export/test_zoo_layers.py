@@ -1,0 +1,56 @@
+"""Every layer of Keras through strip, SavedModel, ONNX and verify."""
+
+import inspect
+
+import keras
+import pytest
+
+import keras_dropouts_export as kde
+import zoo_layers
+
+
+@pytest.mark.parametrize("name", zoo_layers.ZOO)
+def test_layer(name, tmp_path):
+    keras.utils.set_random_seed(4)
+    model = zoo_layers.ZOO[name]()
+    kde.strip_dropout(model)
+    assert kde.export_saved_model(model, tmp_path / "m").ok
+    assert kde.export_onnx(model, tmp_path / "m.onnx").ok
+
+
+def test_no_layer_of_keras_is_left_out():
+    classes = {
+        each.__name__  # of one class under several names, too
+        for each in vars(keras.layers).values()
+        if inspect.isclass(each)
+    }
+    tried = {getattr(keras.layers, name.rstrip("+")).__name__ for name in zoo_layers.ZOO}
+    known = {*zoo_layers.NOT_ALONE, *zoo_layers.OF_STRINGS, *zoo_layers.NOT_IN_A_GRAPH}
+    assert classes - known == tried
+
+
+@pytest.mark.parametrize("name", zoo_layers.OF_STRINGS)
+def test_layers_of_strings_are_a_clear_error(name, tmp_path):
+    arguments = {"num_bins": 3} if "Hash" in name else {"vocabulary": ["a", "b"]}
+    inputs = [keras.Input((1,), dtype="string", name=each) for each in "ab"]
+    if name != "HashedCrossing":
+        inputs = inputs[0]
+    model = keras.Model(inputs, getattr(keras.layers, name)(**arguments)(inputs))
+    for export in (kde.export_onnx, kde.export_saved_model):
+        with pytest.raises(kde.ExportError, match=r"takes strings .*Turn them into numbers before"):
+            export(model, tmp_path / ("m.onnx" if export is kde.export_onnx else "m"))
+
+
+def test_a_hash_of_integers_is_a_clear_error_in_onnx(tmp_path):
+    model = zoo_layers.alone("Hashing", ((3,), "int64"), {"num_bins": 3})
+    with pytest.raises(
+        kde.ExportError, match=r"no counterpart for: StringToHashBucketFast in .*hashing.*/hash"
+    ):
+        kde.export_onnx(model, tmp_path / "m.onnx")
+    assert kde.export_saved_model(model, tmp_path / "m").ok
+
+
+@pytest.mark.parametrize("name", zoo_layers.NOT_IN_A_GRAPH)
+def test_what_keras_cannot_build(name):
+    with pytest.raises(ValueError, match="is part of a cycle"):
+        zoo_layers.alone(name, zoo_layers.IMAGE, {})
