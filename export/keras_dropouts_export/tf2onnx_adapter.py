@@ -25,6 +25,7 @@ MINIMUM_OPSET = 13
 MAXIMUM_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
 
 _NOT_SUPPORTED = re.compile(r"op \[(?P<name>.+?): (?P<op>\w+)\] is not supported")
+_OURS = "keras_dropouts_export: "
 
 
 class _Frozen:
@@ -99,7 +100,10 @@ def _complaints() -> Iterator[list[str]]:
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno >= logging.ERROR:
+            error = record.exc_info[1] if record.exc_info else None
+            if isinstance(error, ExportError):  # one of our handlers says what is the matter
+                found.insert(0, f"{_OURS}{error}")
+            elif record.levelno >= logging.ERROR:
                 found.append(record.getMessage())
 
     logger = logging.getLogger("tf2onnx")
@@ -115,6 +119,8 @@ def _complaints() -> Iterator[list[str]]:
 
 def _explain(complaints: list[str], opset: int) -> str:
     """Return one sentence for all that tf2onnx complained of, or an empty string."""
+    if complaints and complaints[0].startswith(_OURS):
+        return complaints[0].removeprefix(_OURS)
     unknown = [match.groupdict() for text in complaints for match in _NOT_SUPPORTED.finditer(text)]
     if unknown:
         listed = ", ".join(f"{each['op']} in {each['name']!r}" for each in unknown[:8])
