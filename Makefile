@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format
+.PHONY: help demo test test-fast lint format conformance reproduce
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: $(STAMP) ## run every test
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+
+conformance: $(STAMP) ## check every layer on every backend and print the report
+	$(BIN)/python benchmarks/conformance.py
+
+reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
+	$(BIN)/python benchmarks/reproduce
 
 lint: $(STAMP) ## check style, types and who imports whom
 	$(BIN)/ruff check .
