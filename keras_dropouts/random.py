@@ -27,7 +27,7 @@ from keras import ops
 
 Tensor = Any  # Keras tensors have no common type across backends
 
-_GOLDEN = -1640531527  # 2**32 / golden ratio, as int32: multiples of it spread evenly
+_GOLDEN = 0x9E3779  # 2**24 / golden ratio: multiples of it spread evenly over 24 bits
 
 
 class Stream(NamedTuple):
@@ -96,7 +96,7 @@ def normal(stream: Stream, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
 def fraction(stream: Stream) -> Tensor:
     """Return a float32 scalar in [0, 1) that is spread evenly over the steps of one layer.
 
-    A golden-ratio sequence: over n steps its mean is within about 1/n of one half, and it costs
+    A golden-ratio sequence: over n steps its mean is within 3 / n of one half, and it costs
     a multiplication. Monte-Carlo samples are no steps: for them it is one half, rounding.
     """
     if stream.sampler is not None:
