@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_dropouts.arguments import check_seed, invalid, is_real
 from keras_dropouts_export.audit import artifact_format
+from keras_dropouts_export.by_layer import LayerError, errors_by_layer, first_difference, plot
 from keras_dropouts_export.inference import InferenceFunction, inference_function
 from keras_dropouts_export.runtimes import runners
 from keras_dropouts_export.trial_inputs import trial_inputs
@@ -55,6 +56,8 @@ class ParityReport:
     path: str
     rows: tuple[ParityRow, ...]
     other_seed: tuple[ParityRow, ...] = ()  # Monte-Carlo dropout with another seed than the model's
+    layers: tuple[LayerError, ...] = ()  # of an ONNX file that differs
+    layer_tolerance: float = 10 * TOLERANCE["float32"][1]
 
     @property
     def ok(self) -> bool:
@@ -78,7 +81,25 @@ class ParityReport:
                 f"  {row.output:<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
             )
+        if self.first_difference:
+            lines.append(f"  the first layer that differs is {self.first_difference!r}")
         return "\n".join(lines)
+
+    @property
+    def first_difference(self) -> str | None:
+        """The path of the first layer whose output differs, None where it is not known."""
+        found = first_difference(self.layers, self.layer_tolerance)
+        return None if found is None else found.layer
+
+    def plot(self) -> Any:
+        """Return a matplotlib figure of the error of each layer.
+
+        Raises:
+            ValueError: if the errors of the layers were not measured, as nothing differed.
+        """
+        if not self.layers:
+            raise invalid("report", "the report of an ONNX file that differs", self.path)
+        return plot(self.layers, self.layer_tolerance)
 
     def to_json(self) -> str:
         """Return the report as JSON text."""
@@ -86,7 +107,9 @@ class ParityReport:
             [{**asdict(row), "ok": row.ok} for row in each] for each in (self.rows, self.other_seed)
         )
         head = {"ok": self.ok, "path": self.path, "max_abs_error": self.max_abs_error}
-        return json.dumps({**head, "rows": rows, "other_seed": other}, indent=2)
+        layers = [asdict(each) for each in self.layers]
+        where = {"first_difference": self.first_difference, "layers": layers}
+        return json.dumps({**head, "rows": rows, "other_seed": other, **where}, indent=2)
 
 
 def verify(
@@ -159,7 +182,11 @@ def compare(
         for batch, inputs, expected in trials:
             rows += _rows(run, inputs, expected, tolerance, batch, runtime)
         del run
-    return ParityReport(str(shown or path), tuple(rows))
+    report = ParityReport(str(shown or path), tuple(rows))
+    if report.ok or artifact_format(path) != "onnx":
+        return report
+    layers = errors_by_layer(function, Path(path), trials[-1][1])
+    return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[tolerance[2]][1])
 
 
 def _rows(

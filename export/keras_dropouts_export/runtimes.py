@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.audit import artifact_format
 from keras_dropouts_export.inference import InferenceFunction
+from keras_dropouts_export.target import data_file
 
 Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -42,6 +43,8 @@ def session(path: Path, level: Any) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = level
     options.log_severity_level = 3
+    if data_file(path).exists():  # a second copy of the weights, in another order
+        options.add_session_config_entry("session.disable_prepacking", "1")
     try:
         return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no public base class

@@ -17,6 +17,7 @@ from keras_dropouts_export import (
     tf2onnx_convolutions,
     tf2onnx_fourier,
     tf2onnx_images,
+    tf2onnx_lists,
     tf2onnx_numbers,
     tf2onnx_search,
 )
@@ -103,6 +104,7 @@ HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "Einsum": (einsum, []),
     **{key: (each, []) for key, each in tf2onnx_numbers.HANDLERS.items()},
     **{key: (each, []) for key, each in tf2onnx_convolutions.HANDLERS.items()},
+    **{key: (each, []) for key, each in tf2onnx_lists.HANDLERS.items()},
     "StatelessRandomUniformFullIntV2": (onnx_sampler.handle, []),  # of Monte-Carlo dropout
     **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
 }
