@@ -136,7 +136,8 @@ def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) 
     """Add Monte-Carlo dropout to a module, and return its signature."""
     concrete = function.concrete
     names = [each.name for each in function.outputs]
-    module.monte_carlo = tf.constant(metadata)
+    # A function, as a constant that none captures is not saved.
+    module.monte_carlo = tf.function(lambda: tf.constant(metadata), input_signature=[])
     # The rates are state of the layers, which the deterministic function does not read.
     module.sampled_weights = list(concrete.graph.variables)
     module.sampled_constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
