@@ -109,7 +109,8 @@ def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) 
     cover a position, for any number of axes. Newton's method in q = -log(1 - gamma) on
     log(mean(exp(-q n))) = log(1 - rate): convex and falling, so it climbs to the root without
     overshoot from any q below it. It starts at q = -log(1 - rate) / mean(n), which Jensen's
-    inequality puts below. float32 scalar in, float32 scalar out.
+    inequality puts below. float32 scalar in, float32 scalar out; a rate above 1 - 2**-20 counts
+    as that, as what is left to solve for is lost in rounding.
     """
     counts = share = np.ones(1, "float32")
     for length, block_size in zip(lengths, block_sizes, strict=True):
@@ -118,7 +119,7 @@ def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) 
         share = share[:, None] * axis_share
         share = ops.reshape(share, (-1,)) if ops.is_tensor(share) else share.reshape(-1)
     counts, share = ops.convert_to_tensor(counts), ops.convert_to_tensor(share)
-    target = ops.log1p(-ops.minimum(rate, 1.0 - 2.0**-24))
+    target = ops.log1p(-ops.minimum(rate, 1.0 - 2.0**-20))
     q = -target / ops.sum(share * counts)
     for _ in range(_NEWTON_STEPS):
         kept = share * ops.exp(-q * counts)
