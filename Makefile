@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format conformance reproduce
+.PHONY: help demo test test-fast lint format conformance reproduce bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: $(STAMP) ## run every test
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+
+bench: $(STAMP) ## time every layer against Keras's and peers', on every backend that is installed
+	@test -d .venv-peers || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --target .venv-peers timm torchvision || echo "timm and torchvision: left out"
+	PYTHONPATH=.venv-peers $(BIN)/python benchmarks/speed $(BENCH)
 
 conformance: $(STAMP) ## check every layer on every backend and print the report
 	$(BIN)/python benchmarks/conformance.py

@@ -34,6 +34,7 @@ def measure(seconds: float) -> dict[str, Any]:
     for name, make in contenders.on_maps().items():
         memory[name] = bytes_kept(make(), MEMORY_SHAPE)
     for model, who in steps().items():
+        print(f"  training steps, {model}", flush=True)
         for name, times in interleaved(who, seconds, min_rounds=5).items():
             training.append({"backend": backend, "model": model, "contender": name, **times})
     return {"layers": layers, "memory": {backend: memory}, "training": training}
@@ -42,6 +43,7 @@ def measure(seconds: float) -> dict[str, Any]:
 def _timed(
     who: dict[str, Any], shape: tuple[int, ...], mode: str, seconds: float
 ) -> list[dict[str, Any]]:
+    print(f"  {mode}, {'x'.join(map(str, shape))}", flush=True)
     ready = {name: contender(make(), shape, mode) for name, make in who.items()}
     place = {"backend": keras.backend.backend(), "mode": mode, "shape": list(shape)}
     times = interleaved(ready, seconds)
