@@ -61,7 +61,8 @@ def export_onnx(
         rng: "philox", or "native" for the runtime's own generator: it takes no seed, so the file
             has no such input, a new session may begin with the numbers of the last, and runtimes
             differ.
-        opset: Version of ONNX's operations, an integer from 13 to 18.
+        opset: Version of ONNX's operations, an integer from 13 to 25. With 18 every current
+            server loads the file.
         input_signature: None, or what the model takes as its first argument (a tuple: its
             arguments), as a structure of `tf.TensorSpec` or `keras.InputSpec`: for a subclassed
             model with integer inputs or several arguments, or to fix a dynamic dimension.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import onnx
+import onnx.version_converter
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tf2onnx import optimizer
@@ -20,9 +21,11 @@ from tf2onnx.optimizer import back_to_back_optimizer
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
+from keras_dropouts_export.tf2onnx_mends import shapes_in_branches
 
 MINIMUM_OPSET = 13
-MAXIMUM_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
+NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
+MAXIMUM_OPSET = 25  # the last that onnxruntime 1.32 has kernels for
 
 _NOT_SUPPORTED = re.compile(r"op \[(?P<name>.+?): (?P<op>\w+)\] is not supported")
 _OURS = "keras_dropouts_export: "
@@ -41,17 +44,33 @@ class _Frozen:
 def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     """Return the ONNX form of a concrete function of TensorFlow.
 
-    Inputs and outputs are in the order of the function's, under names of tf2onnx's own.
+    Inputs and outputs are in the order of the function's, under names of tf2onnx's own. What
+    tf2onnx cannot write is written in its last opset and lifted by ONNX's own converter.
 
     Raises:
         ExportError: naming the operations and layers that tf2onnx does not know.
     """
+    model = _converted(concrete, min(opset, NATIVE_OPSET))
+    if opset <= NATIVE_OPSET:
+        return model
+    try:
+        model = onnx.version_converter.convert_version(model, opset)
+    except RuntimeError as error:  # onnx's own errors share no public base class
+        raise ExportError(
+            f"ONNX's converter cannot lift the model from opset {NATIVE_OPSET} to {opset}: {error} "
+            f"Export with `opset={NATIVE_OPSET}`, which newer servers load as well."
+        ) from error
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
+    return model
+
+
+def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     # Freezing first turns constants that the function captured into constants of the graph;
     # tf2onnx would make inputs of them.
     frozen = convert_variables_to_constants_v2(
         concrete, lower_control_flow=False, aggressive_inlining=True
     )
-    with _complaints() as complaints, _optimizers():
+    with _complaints() as complaints, _optimizers(), shapes_in_branches():
         try:
             model, _ = tf2onnx.convert.from_function(
                 _Frozen(frozen),
