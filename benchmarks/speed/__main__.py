@@ -28,7 +28,7 @@ PACKAGES = ("keras", *BACKENDS, "numpy", "timm", "torchvision", "keras-hub")
 def environment() -> dict[str, str]:
     """Return what the figures depend on: processor, load, versions."""
     return {
-        "command": "make bench",
+        "command": " ".join(["python", "benchmarks/speed", *sys.argv[1:]]),
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "load at the start": f"{os.getloadavg()[0]:.1f}",
