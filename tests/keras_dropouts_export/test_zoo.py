@@ -9,6 +9,7 @@ import keras_dropouts_export as kde
 import zoo
 import zoo_applications
 import zoo_hub
+import zoo_hub_composed
 from keras_dropouts import noise
 from keras_dropouts_export.inference import inference_function
 from keras_dropouts_export.trial_inputs import trial_inputs
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 FIXED_LENGTH = ("hub_Qwen3_5", "hub_RWKV7")
 MODELS = {
     **zoo.ZOO,
+    **zoo_hub_composed.ZOO,
     **{name: make for name, make in zoo_hub.ZOO.items() if name not in FIXED_LENGTH},
 }
 
