@@ -16,7 +16,7 @@ from keras_dropouts_export.inference import InferenceFunction, TensorInfo
 BATCH_SIZES = (1, 2, 7)
 # Pairs of sizes of a dynamic dimension; the first pair that the model takes is used. The first is
 # of a sequence, the next of an image, the last of sound.
-_LENGTHS = ((12, 17), (64, 96), (32, 64), (224, 256), (4000, 4800))
+_LENGTHS: tuple[tuple[int, int], ...] = ((12, 17), (64, 96), (32, 64), (224, 256), (4000, 4800))
 # Tried last, for a model that takes one length only.
 _LENGTHS += tuple((length, length) for length in (64, 16, 77, 128, 256, 512))
 
