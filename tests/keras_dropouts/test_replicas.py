@@ -1,4 +1,4 @@
-"""Training on several devices and in several processes: masks differ, steps count once."""
+"""Training on several devices, in several processes and on one backend after the other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ import keras
 import numpy as np
 import pytest
 
+import keras_dropouts  # noqa: F401 - a saved model needs it
+
 PROGRAMS = Path(__file__).parents[1] / "replicas"
 
 
-def _start(program: str, backend: str, path: Path, **environment: str) -> subprocess.Popen[str]:
+def _start(
+    program: str, backend: str, *arguments: object, **environment: str
+) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
@@ -25,7 +29,7 @@ def _start(program: str, backend: str, path: Path, **environment: str) -> subpro
         **environment,
     }
     return subprocess.Popen(
-        [sys.executable, str(PROGRAMS / program), str(path)],
+        [sys.executable, str(PROGRAMS / program), *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -87,3 +91,11 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     model = keras.saving.load_model(tmp_path / "model.0.keras")
     assert model.get_layer("ramp").step == 4
     np.testing.assert_allclose(model.get_layer("ramp").rate, 0.4, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_model_goes_from_backend_to_backend(tmp_path: Path) -> None:
+    backends = ("tensorflow", "jax", "torch", "tensorflow")
+    for turn, backend in enumerate(backends):
+        source, target = (tmp_path / f"model.{number}.keras" for number in (turn, turn + 1))
+        _finish(_start("hand_over.py", backend, source, target, 4 * turn))
