@@ -12,14 +12,13 @@ import keras
 import onnx
 import tensorflow as tf
 
-from keras_dropouts_export import portable, tf2onnx_adapter
+from keras_dropouts_export import onnx_large, portable, tf2onnx_adapter
 from keras_dropouts_export.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import InferenceFunction, TensorInfo, inference_function
 from keras_dropouts_export.monte_carlo import DRAWS, METADATA, MonteCarlo, monte_carlo_function
 from keras_dropouts_export.monte_carlo_parity import comparison
 from keras_dropouts_export.onnx_graph import name_interface, set_metadata
-from keras_dropouts_export.onnx_sampler import expand_draws
 from keras_dropouts_export.pipeline import Progress, export, stripped_rows
 from keras_dropouts_export.report import ExportReport, versions
 
@@ -75,9 +74,13 @@ def export_monte_carlo(
 
 
 def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opset: int) -> None:
+    if onnx_large.large_weights(plain.model):
+        raise ExportError(
+            "Monte-Carlo dropout in ONNX is for models below 2 GB, which one file can hold. Export "
+            "with `export_saved_model`."
+        )
     function = _portable_function(plain, options)
     model = tf2onnx_adapter.convert(function.concrete, opset)
-    expand_draws(model)
     inputs = function.inputs if options.rng == "philox" else function.inputs[:-1]
     if options.rng == "native":
         del model.graph.input[len(inputs) :]
