@@ -15,10 +15,10 @@ from keras import ops
 from keras_dropouts import noise, rewrite, sampling
 from keras_dropouts.arguments import check_choice, check_flag, check_integer, check_seed, invalid
 from keras_dropouts.compiled import compiled
+from keras_dropouts.inputs import flat_inputs
 from keras_dropouts.prediction import MonteCarloPrediction
 from keras_dropouts.sampled_model import SampledModel
 from keras_dropouts.sampling_mode import active_parts
-from keras_dropouts.steps import graph_of
 
 Tensor = Any
 
@@ -135,51 +135,6 @@ def why_quiet(model: Any) -> str | None:
     rates = [source.rate for source in noise.noise_sources(model)]
     found = f"all of its {len(rates)} rates are 0" if rates else "it has no dropout layer"
     return f"Nothing in model {model.name!r} drops: {found}."
-
-
-def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
-    """Return the inputs of `model` as a flat list of arrays, and their structure.
-
-    Raises:
-        ValueError: if they are not arrays with the same number of rows, at least one.
-    """
-    if rewrite.is_graph(model):
-        graph = graph_of(model)
-        if isinstance(x, dict) and not isinstance(graph._inputs_struct, dict):
-            missing = [tensor.name for tensor in graph.inputs if tensor.name not in x]
-            if missing:
-                raise invalid("x", f"a dict with the inputs {missing}", sorted(x))
-            x = [x[tensor.name] for tensor in graph.inputs]
-        expected = len(graph.inputs)
-    else:
-        expected = len(keras.tree.flatten(x))
-    structured = _is_structure(x, expected)
-    flat = [_array(leaf) for leaf in (keras.tree.flatten(x) if structured else [x])]
-    if len(flat) != expected or not flat:
-        raise invalid("x", f"{expected} arrays, one for each input", len(flat))
-    sizes = [len(each) if each.ndim else 0 for each in flat]
-    if len(set(sizes)) > 1 or not sizes[0]:
-        raise invalid("x", "arrays with the same number of rows, at least one", sizes)
-    return flat, keras.tree.map_structure(lambda _: 0, x) if structured else 0
-
-
-def _is_structure(x: Any, expected: int) -> bool:
-    """Return whether `x` is a structure of arrays, not one array in the form of nested lists."""
-    return (
-        expected > 1
-        or isinstance(x, dict)
-        or (isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape"))
-    )
-
-
-def _array(x: Any) -> np.ndarray:
-    try:
-        array = ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
-    except ValueError as error:  # lists of several lengths
-        raise invalid("x", "an array, or a structure of arrays, as the model takes", x) from error
-    if array.dtype.kind not in "biuf":
-        raise invalid("x", "arrays of numbers", array.dtype.name)
-    return array
 
 
 class _Run:

@@ -28,6 +28,7 @@ from keras_dropouts import random
 
 Tensor = Any
 
+_LAST_PLACE = 0xFFFF
 _state = threading.local()
 
 
@@ -76,6 +77,10 @@ class Sampler:
     def next_stream(self, by_row: bool = True) -> random.Stream:
         """Return the stream of the next noise source that is called."""
         place, self.place = self.place, self.place + 1
+        if place > _LAST_PLACE:  # it would share its numbers with another
+            raise ValueError(
+                f"Monte-Carlo sampling has streams for {_LAST_PLACE + 1} noise sources."
+            )
         return random.Stream(self.key, self.samples, place, _Source(self, place, by_row))
 
     def draw(self, tag: int, count: Any, width: int) -> Tensor:
@@ -96,7 +101,7 @@ class _Source:
 
         A first dimension of 1 is one draw for all rows of a sample.
         """
-        sampler, tag = self.sampler, (self.place & 0xFFFF) << 16 | draw
+        sampler, tag = self.sampler, self.place << 16 | draw
         lead, rest = shape[0], tuple(shape[1:])
         if not self.by_row:
             return ops.reshape(sampler.draw(tag, _product(shape), width), shape)

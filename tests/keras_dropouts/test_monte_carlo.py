@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 import keras_dropouts as kd
-from keras_dropouts import sampled_model
+from keras_dropouts import sampled_model, sampling
 from subjects import SUBJECTS, Subject
 
 
@@ -347,8 +347,15 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], message: str) -> Non
 
 @pytest.mark.parametrize(
     "x",
-    [np.zeros((0, 6)), np.array(1.0), [data(2), data(3)], np.array([["a"] * 6])],
-    ids=["no rows", "scalar", "two inputs", "text"],
+    [
+        np.zeros((0, 6)),
+        np.array(1.0),
+        [data(2), data(3)],
+        np.array([["a"] * 6]),
+        data(3, 7),
+        np.zeros((3, 6, 2)),
+    ],
+    ids=["no rows", "scalar", "two inputs", "text", "seven features", "a rank too many"],
 )
 def test_bad_data_is_named(x: Any) -> None:
     with pytest.raises(ValueError, match="Invalid value for argument `x`"):
@@ -366,6 +373,14 @@ def test_a_model_without_dropout_is_an_error_or_a_warning() -> None:
     zero = keras.Sequential([keras.Input((6,)), kd.ScheduledDropout(0.0)])
     with pytest.raises(ValueError, match="all of its 1 rates are 0"):
         predict(zero, data())
+
+
+def test_noise_sources_beyond_the_streams_are_an_error() -> None:
+    sampler = sampling.Sampler(None, None, 1, None)
+    sampler.place = 65535
+    assert sampler.next_stream().place == 65535
+    with pytest.raises(ValueError, match="streams for 65536 noise sources"):
+        sampler.next_stream()
 
 
 def test_other_bad_models_are_named() -> None:
