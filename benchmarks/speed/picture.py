@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 SERIES = {  # color, style: one color for each kind of layer, dashed where it is not ours
     "copy": ("0.5", ":"),
@@ -30,7 +31,11 @@ MAP = [32, 28, 28, 128]
 def draw(results: dict[str, Any], path: Path) -> None:
     """Write the picture to `path`."""
     places = list(dict.fromkeys((each["backend"], each["mode"]) for each in results["layers"]))
-    figure, axes = plt.subplots(1, 1 + len(places), figsize=(5 + 4.2 * len(places), 5.2))
+    rows = -(-(1 + len(places)) // 3)
+    figure, grid = plt.subplots(rows, 3, figsize=(16, 5.4 * rows), squeeze=False)
+    axes = grid.reshape(-1)[: 1 + len(places)]
+    for unused in grid.reshape(-1)[1 + len(places) :]:
+        unused.remove()
     _growth(axes[0], results)
     for axis, place in zip(axes[1:], places, strict=True):
         _bars(axis, results, *place)
@@ -56,6 +61,7 @@ def _growth(axis: Any, results: dict[str, Any]) -> None:
             axis.loglog(
                 *zip(*points, strict=True), style, color=color, marker="o", ms=3, label=name
             )
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_title(f"{first['backend']}, {first['mode']}: cost as maps grow")
     axis.set_xlabel("elements")
     axis.set_ylabel("ms")
@@ -81,6 +87,7 @@ def _bars(axis: Any, results: dict[str, Any], backend: str, mode: str) -> None:
         )
     axis.set_yticks(range(len(names)), names, fontsize=7)
     axis.set_xscale("log")
+    axis.xaxis.set_minor_formatter(NullFormatter())  # they overlap where the range is short
     axis.set_xlim(right=axis.get_xlim()[1] * 2)
     axis.set_xlabel("ms; the line is from quartile to quartile")
     axis.set_title(f"{backend}, {mode}: {'x'.join(map(str, MAP))}")
