@@ -19,6 +19,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tf2onnx import optimizer
 from tf2onnx.optimizer import back_to_back_optimizer
 
+from keras_dropouts_export import onnx_sampler
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
 from keras_dropouts_export.tf2onnx_mends import shapes_in_branches
@@ -51,6 +52,7 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
         ExportError: naming the operations and layers that tf2onnx does not know.
     """
     model = _converted(concrete, min(opset, NATIVE_OPSET))
+    onnx_sampler.expand_draws(model)
     if opset <= NATIVE_OPSET:
         return model
     try:
