@@ -13,14 +13,17 @@ README = Path(__file__).parents[1] / "README.md"
 def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"<!-- test: (\w+) -->\n```python\n(.*?)```", README.read_text(), re.S)
-    assert [name for name, _ in blocks] == ["train", "serve"]
+    assert [name for name, _ in blocks] == ["train", "serve", "sample"]
     random = np.random.default_rng(0)
-    names = {"x": random.random((64, 8, 8, 1), "float32"), "y": random.integers(0, 10, 64)}
+    names = {"np": np, "x": random.random((64, 8, 8, 1), "float32"), "y": random.integers(0, 10, 64)}
     for _, code in blocks:
         exec(code, names)
     np.testing.assert_allclose(
         names["probabilities"], names["model"].predict(names["x"][:5]), rtol=1e-4, atol=1e-6
     )
+    alone = names["kd"].mc_predict(names["model"], names["x"][:5], samples=32, seed=7)
+    np.testing.assert_allclose(names["mean"], alone.mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(names["std"], alone.std, rtol=1e-3, atol=1e-6)
     printed = capsys.readouterr().out
     assert "LinearRamp(initial_rate=0.0, final_rate=0.4, ramp_steps=500" in printed
     assert "random operations: none" in printed

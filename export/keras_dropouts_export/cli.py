@@ -104,6 +104,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     type=click.Choice(["onnx", "saved_model"]),
     help="[default: onnx if OUT ends in .onnx, else saved_model]",
 )
+@click.option("--samples", type=int, help="Keep dropout on, and draw this many samples.")
 @click.option(
     "--opset", default=18, show_default=True, help="ONNX only: version of its operations."
 )
@@ -116,6 +117,7 @@ def export(
     model: Path,
     out: Path,
     kind: str | None,
+    samples: int | None,
     opset: int,
     seed: int,
     atol: float | None,
@@ -126,7 +128,13 @@ def export(
     """Export MODEL to OUT, an .onnx file or a SavedModel folder, once it is proven equal."""
     onnx = kind == "onnx" or (kind is None and out.suffix.lower() == ".onnx")
     arguments: dict[str, Any] = {"opset": opset} if onnx else {}
-    arguments |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
+    arguments |= {
+        "samples": samples,
+        "seed": seed,
+        "atol": atol,
+        "rtol": rtol,
+        "overwrite": overwrite,
+    }
     with _steps(("load", *pipeline.STEPS), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)

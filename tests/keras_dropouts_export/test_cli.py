@@ -119,6 +119,18 @@ def test_export_saved_model_json(capsys, saved, tmp_path):
     assert json.loads(text)["max_abs_error"] <= 1e-5
 
 
+def test_export_with_samples(capsys, saved, tmp_path):
+    out = tmp_path / "sampled.onnx"
+    status, text, _ = run(capsys, "export", saved, out, "--samples", 3)
+    assert status == 0
+    assert "score_std" in text
+    names = [each.name for each in onnxruntime.InferenceSession(out).get_outputs()]
+    assert names == ["score_mean", "score_std"]
+    status, _, err = run(capsys, "export", saved, tmp_path / "none.onnx", "--samples", 0)
+    assert status == 1
+    assert "`samples`. Expected" in err
+
+
 def test_verify_another_models_artifact_fails(capsys, model, saved, tmp_path):
     out = tmp_path / "model.onnx"
     run(capsys, "export", saved, out)
