@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 import keras
+import numpy as np
 
 _APPLICATIONS = {
     "Xception": 96,
@@ -27,10 +28,26 @@ _APPLICATIONS = {
 }
 
 
+def stir(model: keras.Model) -> keras.Model:
+    """Make every weight that begins as 0 or 1 random, or a normalization would do nothing."""
+    random = np.random.default_rng(6)
+    for weight in model.weights:
+        value = np.asarray(weight)
+        if value.size and (value == value.flat[0]).all() and weight.dtype == "float32":
+            noise = random.uniform(-0.2, 0.2, value.shape)
+            weight.assign((value + noise).astype("float32"))
+    return model
+
+
 def _make(name: str, size: int) -> keras.Model:
-    return getattr(keras.applications, name)(
-        weights=None, input_shape=(size, size, 3), classes=10, include_top=True
+    model = getattr(keras.applications, name)(
+        weights=None,
+        input_shape=(size, size, 3),
+        classes=10,
+        include_top=True,
+        classifier_activation=None,
     )
+    return stir(model)
 
 
 ZOO: dict[str, Callable[[], keras.Model]] = {

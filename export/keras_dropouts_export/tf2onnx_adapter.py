@@ -22,7 +22,7 @@ from tf2onnx.optimizer import back_to_back_optimizer
 from keras_dropouts_export import onnx_sampler
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
-from keras_dropouts_export.tf2onnx_mends import shapes_in_branches
+from keras_dropouts_export.tf2onnx_mends import mended
 
 MINIMUM_OPSET = 13
 NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
@@ -72,7 +72,7 @@ def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     frozen = convert_variables_to_constants_v2(
         concrete, lower_control_flow=False, aggressive_inlining=True
     )
-    with _complaints() as complaints, _optimizers(), shapes_in_branches():
+    with _complaints() as complaints, _optimizers(), mended():
         try:
             model, _ = tf2onnx.convert.from_function(
                 _Frozen(frozen),
@@ -86,6 +86,23 @@ def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     if problem:
         raise ExportError(problem)
     return model
+
+
+def unknown_operations(concrete: Any, opset: int) -> list[tuple[str, str]]:
+    """Return (operation, its name) for all that tf2onnx by itself does not write.
+
+    That is without our handlers, as Keras's own exporter calls it.
+    """
+    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    with _complaints() as complaints:
+        try:
+            tf2onnx.convert.from_function(
+                _Frozen(frozen), input_signature=[], opset=min(opset, NATIVE_OPSET)
+            )
+        except Exception as error:  # tf2onnx raises whatever its handlers do
+            complaints.append(str(error))
+    found = [match for text in complaints for match in _NOT_SUPPORTED.finditer(text)]
+    return list(dict.fromkeys((each["op"], each["name"]) for each in found))
 
 
 @contextmanager

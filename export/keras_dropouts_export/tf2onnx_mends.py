@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tf2onnx import tf_loader
+import tensorflow as tf
+from tf2onnx import optimizer, tf_loader
 
 _CONDITIONALS = ("If", "StatelessIf")
+
+
+@contextmanager
+def mended() -> Iterator[None]:
+    """Convert inside this."""
+    with shapes_in_branches(), frozen_once(), copied_once():
+        yield
 
 
 @contextmanager
@@ -44,3 +53,39 @@ def shapes_in_branches() -> Iterator[None]:
         yield
     finally:
         tf_loader.tflist_to_onnx, tf_loader.function_def_to_graph = list_operations, make_graph
+
+
+@contextmanager
+def frozen_once() -> Iterator[None]:
+    """Take a function that is frozen as it is: tf2onnx would freeze it again, which takes long."""
+    original = tf_loader.from_function
+
+    def graph_of(function: Any, inputs: list[str], outputs: list[str], **_: Any) -> Any:
+        definition = function.graph.as_graph_def(add_shapes=True)
+        with tf.Graph().as_default():
+            return tf_loader.tf_optimize(inputs, outputs, definition)
+
+    tf_loader.from_function = graph_of
+    try:
+        yield
+    finally:
+        tf_loader.from_function = original
+
+
+@contextmanager
+def copied_once() -> Iterator[None]:
+    """Copy the graph before all of tf2onnx's passes, and not, weights and all, before each."""
+    original = optimizer.optimize_graph
+
+    def optimized(graph: Any, catch_errors: bool = True, optimizers: Any = None) -> Any:
+        before = copy.deepcopy(graph)
+        try:
+            return original(graph, False, optimizers)
+        except Exception:  # noqa: BLE001  (a pass that fails is left out in tf2onnx's own way)
+            return original(before, True, optimizers)
+
+    optimizer.optimize_graph = optimized
+    try:
+        yield
+    finally:
+        optimizer.optimize_graph = original
