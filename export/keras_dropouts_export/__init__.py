@@ -8,6 +8,7 @@ from keras_dropouts_export import quiet_start as _quiet_start  # noqa: F401  (be
 # isort: split
 import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
 from keras_dropouts_export.audit import AuditReport, audit
+from keras_dropouts_export.doctor import DoctorReport, doctor
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.freeze import freeze_dropout
 from keras_dropouts_export.onnx import export_onnx
@@ -18,11 +19,13 @@ from keras_dropouts_export.strip import StripReport, strip_dropout, strip_report
 
 __all__ = [
     "AuditReport",
+    "DoctorReport",
     "ExportError",
     "ExportReport",
     "ParityReport",
     "StripReport",
     "audit",
+    "doctor",
     "export_onnx",
     "export_saved_model",
     "freeze_dropout",

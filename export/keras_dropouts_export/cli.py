@@ -1,4 +1,4 @@
-"""The command line `keras-dropouts`: inspect, strip, freeze, export and verify a saved model."""
+"""The command line `keras-dropouts`: what can be done with a saved model, one command each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.table import Table
 import keras_dropouts as kd
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export import pipeline
+from keras_dropouts_export.doctor import doctor
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.freeze import freeze_dropout
 from keras_dropouts_export.model_file import read_model, write_verified
@@ -42,6 +43,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at the target.")
 _model = click.argument("model", type=click.Path(path_type=Path))
 _out = click.argument("out", type=click.Path(path_type=Path))
+_opset = click.option(
+    "--opset", default=18, show_default=True, help="ONNX only: version of its operations."
+)
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
 _atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")
 _rtol = click.option("--rtol", type=float, help="Relative tolerance [default: the dtype's].")
@@ -105,9 +109,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     help="[default: onnx if OUT ends in .onnx, else saved_model]",
 )
 @click.option("--samples", type=int, help="Keep dropout on, and draw this many samples.")
-@click.option(
-    "--opset", default=18, show_default=True, help="ONNX only: version of its operations."
-)
+@_opset
 @_seed
 @_atol
 @_rtol
@@ -163,6 +165,17 @@ def verify_command(
         click.echo(report.to_json())
     else:
         _print_parity(report)
+    sys.exit(0 if report.ok else 1)
+
+
+@cli.command("doctor")
+@_model
+@_opset
+@_json
+def doctor_command(model: Path, opset: int, as_json: bool) -> None:
+    """Say what a plain Keras export of MODEL would get wrong; status 1 if there is anything."""
+    report = doctor(read_model(model), opset)
+    click.echo(report.to_json() if as_json else report)
     sys.exit(0 if report.ok else 1)
 
 

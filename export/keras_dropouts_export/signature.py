@@ -35,10 +35,10 @@ class Signature:
         """Return the arguments of the model's call for a flat list of tensors."""
         return [keras.tree.map_structure(lambda i: flat[i], each) for each in self.structure]
 
-    def call(self, model: keras.Model, flat: list[Tensor]) -> Any:
-        """Call `model` for inference on a flat list of tensors."""
+    def call(self, model: keras.Model, flat: list[Tensor], training: bool | None = False) -> Any:
+        """Call `model` on a flat list of tensors, for inference unless `training` says not."""
         arguments = self.arguments(flat)
-        extra = {"training": False} if model._call_has_training_arg else {}
+        extra = {"training": training} if model._call_has_training_arg else {}
         if len(self.keywords) < 2:
             return model(*arguments, **extra)
         return model(**dict(zip(self.keywords, arguments, strict=True)), **extra)

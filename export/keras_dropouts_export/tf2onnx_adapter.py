@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import onnx
@@ -94,13 +94,10 @@ def unknown_operations(concrete: Any, opset: int) -> list[tuple[str, str]]:
     That is without our handlers, as Keras's own exporter calls it.
     """
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
-    with _complaints() as complaints:
-        try:
-            tf2onnx.convert.from_function(
-                _Frozen(frozen), input_signature=[], opset=min(opset, NATIVE_OPSET)
-            )
-        except Exception as error:  # tf2onnx raises whatever its handlers do
-            complaints.append(str(error))
+    with _complaints() as complaints, suppress(Exception):  # what stops it was logged before
+        tf2onnx.convert.from_function(
+            _Frozen(frozen), input_signature=[], opset=min(opset, NATIVE_OPSET)
+        )
     found = [match for text in complaints for match in _NOT_SUPPORTED.finditer(text)]
     return list(dict.fromkeys((each["op"], each["name"]) for each in found))
 

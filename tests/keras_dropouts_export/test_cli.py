@@ -142,6 +142,17 @@ def test_verify_another_models_artifact_fails(capsys, model, saved, tmp_path):
     assert "NOT equal" in text
 
 
+def test_doctor_has_status_0_only_for_a_healthy_model(capsys, saved, tmp_path):
+    status, text, _ = run(capsys, "doctor", saved)
+    assert (status, "serves what predict does" in text) == (0, True)
+    sick = tmp_path / "sick.keras"
+    layers = [keras.Input((8, 8, 3)), keras.layers.RandomFlip(name="flip"), keras.layers.Flatten()]
+    keras.Sequential(layers).save(sick)
+    status, text, _ = run(capsys, "doctor", sick, "--json")
+    assert status == 1
+    assert json.loads(text)["findings"][0]["path"] == "flip"
+
+
 def _truncated(tmp_path, saved):
     path = tmp_path / "half.keras"
     path.write_bytes(saved.read_bytes()[: saved.stat().st_size // 2])
@@ -179,10 +190,10 @@ def _text(tmp_path, saved):
 @pytest.mark.parametrize(
     "make", [_truncated, _empty_archive, _with_lambda, _missing, _folder, _text]
 )
-@pytest.mark.parametrize("command", ["inspect", "strip", "export", "verify"])
+@pytest.mark.parametrize("command", ["inspect", "strip", "export", "verify", "doctor"])
 def test_bad_model_files(capsys, saved, tmp_path, make, command):
     path = make(tmp_path, saved)
-    more = [] if command == "inspect" else [tmp_path / "out.keras"]
+    more = [] if command in ("inspect", "doctor") else [tmp_path / "out.keras"]
     before = sorted(each.name for each in tmp_path.iterdir())
     status, out, err = run(capsys, command, path, *more)
     assert status == 1
@@ -255,7 +266,7 @@ def test_a_wrong_command_line_is_status_2(capsys, arguments):
 def test_help_names_every_command(capsys):
     status, out, _ = run(capsys, "--help")
     assert status == 0
-    for command in ("inspect", "strip", "freeze", "export", "verify"):
+    for command in ("inspect", "strip", "freeze", "export", "verify", "doctor"):
         assert command in out
 
 

@@ -1,0 +1,236 @@
+"""What a plain Keras export of a model would get wrong, layer by layer, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.ops.operation import Operation
+
+from keras_dropouts import noise, rewrite
+from keras_dropouts_export import signature, tf2onnx_adapter
+from keras_dropouts_export.audit import AuditReport, audit_graph
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.inference import inference_function, traced
+from keras_dropouts_export.onnx import check_opset
+from keras_dropouts_export.silence import untouched
+
+_OURS = "Export with `export_onnx` or `export_saved_model` of this package"
+_SWITCHED_OFF = f"{_OURS}, which switch it off."
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that a plain export gets wrong.
+
+    path: the layer, as `inspect_dropout` shows it; layer: its class; problem: one of `trains`,
+    `draws`, `writes`, `unknown op` and `blocked`; why: in one sentence; fix: the way out.
+    """
+
+    path: str
+    layer: str
+    problem: str
+    why: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """What `doctor` found, layer by layer in the order that they run."""
+
+    model: str
+    findings: tuple[Diagnosis, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether a plain Keras export would serve what `predict` does."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.model}: a plain Keras export serves what predict does"
+        lines = [f"{self.model}: {len(self.findings)} findings"]
+        for each in self.findings:
+            lines += [f"  {each.path} ({each.layer}): {each.problem}", f"    {each.why}"]
+            lines.append(f"    {each.fix}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        head = {"ok": self.ok, "model": self.model}
+        return json.dumps({**head, "findings": [asdict(x) for x in self.findings]}, indent=2)
+
+
+def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) -> DoctorReport:
+    """Say what would differ between `model.predict` and a plain `model.export`, and why.
+
+    The model is traced as Keras's exporter does, which does not say `training=False`, and what is
+    found in the graph is put down to the layers: those that train, draw random numbers or write
+    state when served, and operations that tf2onnx alone does not know. Nothing is written and the
+    model is not changed.
+
+    Args:
+        model: A built Keras model of any kind.
+        opset: Version of ONNX's operations, an integer from 13 to 25.
+        input_signature: As for `export_onnx`.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range, or the model is not
+            built.
+        ExportError: if the model cannot be traced.
+
+    Example:
+
+    >>> import keras, keras_dropouts_export as kde
+    >>> layers = [keras.Input((8, 8, 1)), keras.layers.RandomFlip(), keras.layers.Flatten()]
+    >>> kde.doctor(keras.Sequential(layers)).findings[0].problem
+    'trains'
+    """
+    check_opset(opset)
+    paths = _paths(model)
+    calls, concrete = _plain_export(model, input_signature)
+    findings = [*_training(model, calls, paths)]
+    named = {each.path for each in findings}
+    findings += _left_in(audit_graph(concrete.graph, model.name), model, paths, named)
+    findings += _not_in_onnx(model, opset, input_signature)
+    return DoctorReport(model.name, tuple(findings))
+
+
+def _paths(model: Any) -> dict[int, str]:
+    rewrite.check_model(model)
+    return {id(layer): path for path, layer in noise.walk(model)}
+
+
+def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
+    """Return (layer, what `training` was) of each call, and the graph, as Keras exports them."""
+    known = signature.input_signature(model, given)
+    calls: list[tuple[Any, Any]] = []
+    function = tf.function(
+        lambda *inputs: keras.tree.flatten(known.call(model, list(inputs), training=None)),
+        input_signature=known.specs,
+        autograph=False,
+    )
+    with untouched(model), _noted(calls):
+        concrete = traced(function, model)
+    return calls, concrete
+
+
+@contextmanager
+def _noted(calls: list[tuple[Any, Any]]) -> Iterator[None]:
+    """Note each call of a layer with the `training` that Keras decided on."""
+    original = Operation.__call__
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(self, keras.layers.Layer):
+            calls.append((self, kwargs.get("training")))
+        return original(self, *args, **kwargs)
+
+    Operation.__call__ = call
+    try:
+        yield
+    finally:
+        Operation.__call__ = original
+
+
+def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[Diagnosis]:
+    baked, seen = _baked(model), set()
+    leak = ""
+    for layer, training in calls:
+        if not training or id(layer) not in paths:
+            continue
+        path, by_default = paths[id(layer)], _trains_by_default(layer)
+        if by_default and not leak:
+            leak = path
+        what = _what_training_does(layer)
+        if what is None or id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        if by_default:
+            cause = "It trains unless it is told not to, and Keras's exporter does not tell it"
+        elif id(layer) in baked:
+            cause = "It is called with training=True in the graph"
+        elif leak:
+            cause = f"training=True leaks to it from {leak!r}, which trains by default"
+        else:
+            cause = "A layer around it calls it with training=True"
+        yield Diagnosis(path, type(layer).__name__, "trains", f"{cause}: {what}.", _SWITCHED_OFF)
+
+
+def _baked(model: Any) -> set[int]:
+    """Return the ids of layers that a graph in the model calls with training=True."""
+    graphs = [each for each in model._flatten_layers() if rewrite.is_graph(each)]
+    return {
+        id(node.operation)
+        for graph in graphs
+        for nodes in getattr(graph, "_functional", graph)._nodes_by_depth.values()
+        for node in nodes
+        if not node.is_input and node.arguments.kwargs.get("training")
+    }
+
+
+def _trains_by_default(layer: Any) -> bool:
+    parameter = layer._call_signature.parameters.get("training")
+    return parameter is not None and parameter.default is True
+
+
+def _what_training_does(layer: Any) -> str | None:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "it takes the statistics of the batch, and each call moves its averages"
+    if noise.is_removable(layer) or isinstance(layer, noise.REMOVABLE):
+        return "it drops when served"
+    if noise.rate_attributes(layer):
+        rates = [getattr(*noise.holder(layer, each), 0.0) for each in noise.rate_attributes(layer)]
+        return "its dropout is on when served" if any(rates) else None
+    return "it augments when served" if _trains_by_default(layer) else None
+
+
+def _left_in(
+    found: AuditReport, model: Any, paths: dict[int, str], named: set[str]
+) -> Iterator[Diagnosis]:
+    """Put what is random or writes in the graph down to layers that were not named yet."""
+    layers = dict(noise.walk(model))
+    kinds = (("draws", found.random_ops), ("writes", found.state_writes))
+    for problem, operations in kinds:
+        for path in dict.fromkeys(_owner(each.name, model, layers) for each in operations):
+            if path in named:
+                continue
+            layer = layers.get(path)
+            what = "random numbers" if problem == "draws" else "state"
+            why = f"The graph that is served {problem} {what} in it, though nothing trains."
+            if layer is not None and any(noise.rate_attributes(x) for x in layer._flatten_layers()):
+                why = f"A recurrent layer {problem} {what} for its dropout masks at inference, too."
+            kind = type(model if layer is None else layer).__name__
+            yield Diagnosis(path or model.name, kind, problem, why, _SWITCHED_OFF)
+
+
+def _owner(operation: str, model: Any, layers: dict[str, Any]) -> str:
+    """Return the path of the outermost layer whose name is among an operation's scopes."""
+    top, *scopes = operation.split("/")
+    # TensorFlow adds one number to all scopes of a model that it has seen before.
+    number = top.removeprefix(model.name)
+    names = {scope.removesuffix(number) for scope in scopes}
+    matching = [path for path in layers if path.split("/")[-1] in names]
+    return min(matching, key=lambda path: path.count("/"), default="")
+
+
+def _not_in_onnx(model: Any, opset: int, given: Any) -> Iterator[Diagnosis]:
+    layers = dict(noise.walk(model))
+    concrete = inference_function(model, given).concrete
+    for operation, name in tf2onnx_adapter.unknown_operations(concrete, opset):
+        path = _owner(name, model, layers)
+        kind = type(layers.get(path, model)).__name__
+        why = (
+            f"tf2onnx writes no {operation} ({name}), logs an error and goes on: Keras says "
+            f"that it saved a file, and onnxruntime does not load it."
+        )
+        yield Diagnosis(path or model.name, kind, "unknown op", why, f"{_OURS}.")
+    try:
+        tf2onnx_adapter.convert(concrete, opset)
+    except ExportError as error:
+        fix = "Replace the layer, or export with `export_saved_model`."
+        yield Diagnosis(model.name, type(model).__name__, "blocked", str(error), fix)
