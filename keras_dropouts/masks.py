@@ -98,8 +98,9 @@ def coverage(length: Any, block_size: int) -> tuple[Tensor, Tensor]:
     clamped = np_or_ops.minimum(np.float32(block_size), length)
     peak = np_or_ops.minimum(clamped, length - clamped + 1.0)
     at_peak = length - 2.0 * peak + 2.0
-    below = np_or_ops.where(counts < peak, np.float32(2.0), np.float32(0.0))
-    return counts, np_or_ops.where(counts == peak, at_peak, below) / length
+    number = counts if np_or_ops is np else ops.convert_to_tensor(counts)
+    below = np_or_ops.where(number < peak, np.float32(2.0), np.float32(0.0))
+    return counts, np_or_ops.where(number == peak, at_peak, below) / length
 
 
 def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) -> Tensor:
@@ -116,6 +117,8 @@ def seed_rate(rate: Tensor, lengths: Sequence[Any], block_sizes: Sequence[int]) 
     for length, block_size in zip(lengths, block_sizes, strict=True):
         axis_counts, axis_share = coverage(length, block_size)
         counts = (counts[:, None] * axis_counts).reshape(-1)
+        if ops.is_tensor(axis_share):
+            share = ops.convert_to_tensor(share)
         share = share[:, None] * axis_share
         share = ops.reshape(share, (-1,)) if ops.is_tensor(share) else share.reshape(-1)
     counts, share = ops.convert_to_tensor(counts), ops.convert_to_tensor(share)

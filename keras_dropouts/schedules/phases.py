@@ -63,9 +63,11 @@ class PiecewiseConstant(Schedule):
         return self.boundaries[-1]
 
     def _rate(self, step: Any, xp: Any) -> Any:
-        rate = steps_since(step, 0) * 0.0 + self.rates[0]
+        # Sums, as PyTorch would round a bare number to Keras's floatx.
+        zero = steps_since(step, 0) * 0.0
+        rate = zero + self.rates[0]
         for boundary, later_rate in zip(self.boundaries, self.rates[1:], strict=True):
-            rate = xp.where(step >= boundary, later_rate, rate)
+            rate = xp.where(step >= boundary, zero + later_rate, rate)
         return rate
 
 
@@ -116,7 +118,8 @@ class EarlyDropout(Schedule):
         elapsed = steps_since(step, 0)
         if self.decay == "linear":
             return mix(self.rate, 0.0, xp.clip(elapsed / self.steps, 0.0, 1.0))
-        return xp.where(step < self.steps, self.rate, elapsed * 0.0)
+        zero = elapsed * 0.0
+        return xp.where(step < self.steps, zero + self.rate, zero)
 
 
 @register
@@ -155,7 +158,8 @@ class LateDropout(Schedule):
         return self.begin_step
 
     def _rate(self, step: Any, xp: Any) -> Any:
-        return xp.where(step >= self.begin_step, self.rate, steps_since(step, 0) * 0.0)
+        zero = steps_since(step, 0) * 0.0
+        return xp.where(step >= self.begin_step, zero + self.rate, zero)
 
 
 def _items(values: Any, argument: str) -> tuple[Any, ...]:
