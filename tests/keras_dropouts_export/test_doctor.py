@@ -57,7 +57,7 @@ def test_augmentation_leaks_to_the_layers_after_it():
     why = found(model)
     assert why["flip", "trains"].startswith("It trains unless it is told not to")
     assert "leaks to it from 'flip'" in why["norm", "trains"]
-    assert "leaks to it from 'flip'" in why["ours", "trains"]
+    assert ("ours", "trains") not in why  # Keras keeps the default of False in the graph
 
 
 def test_recurrent_dropout_draws_at_inference():
