@@ -15,7 +15,8 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"<!-- test: (\w+) -->\n```python\n(.*?)```", README.read_text(), re.S)
     assert [name for name, _ in blocks] == ["train", "serve", "sample"]
     random = np.random.default_rng(0)
-    names = {"np": np, "x": random.random((64, 8, 8, 1), "float32"), "y": random.integers(0, 10, 64)}
+    x, y = random.random((64, 8, 8, 1), "float32"), random.integers(0, 10, 64)
+    names = {"np": np, "x": x, "y": y}
     for _, code in blocks:
         exec(code, names)
     np.testing.assert_allclose(

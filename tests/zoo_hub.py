@@ -142,7 +142,6 @@ _CSP = {
     "stackwise_strides": [1, 2],
     "stackwise_num_filters": [16, 32],
     "block_type": "dark_block",
-    "stage_type": "csp",
     "down_growth": True,
     "bottle_ratio": (0.5, 1.0),
     "block_ratio": (1.0, 0.5),
