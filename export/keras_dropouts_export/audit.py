@@ -10,18 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_dropouts.arguments import invalid
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One operation: its type, its name, and the graph or function that it is in."""
-
-    op: str
-    name: str
-    where: str
-
-    def __str__(self) -> str:
-        return f"{self.op} {self.name!r} in {self.where}"
+from keras_dropouts_export import audit_onnx, audit_saved_model
+from keras_dropouts_export.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -90,17 +80,12 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
         ValueError: if what is there is neither format, or cannot be read.
     """
     kind = artifact_format(path)
-    if kind == "onnx":
-        from keras_dropouts_export import audit_onnx as looker
-    else:
-        from keras_dropouts_export import audit_saved_model as looker  # type: ignore[no-redef]
-    return _report(str(path), kind, looker.findings(Path(path)), allow)
+    look = audit_onnx.findings if kind == "onnx" else audit_saved_model.findings
+    return _report(str(path), kind, look(Path(path)), allow)
 
 
 def audit_graph(graph: Any, name: str, allow: Iterable[str] = ()) -> AuditReport:
     """Return what is left of training in a traced graph of TensorFlow, before it is written."""
-    from keras_dropouts_export import audit_saved_model
-
     return _report(name, "graph", audit_saved_model.graph_findings(graph), allow)
 
 

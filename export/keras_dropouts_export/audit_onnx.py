@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts_export.audit import Finding
+from keras_dropouts_export.finding import Finding
 
 RANDOM = frozenset(
     [

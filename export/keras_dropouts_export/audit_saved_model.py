@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts_export.audit import Finding
+from keras_dropouts_export.finding import Finding
 
 RANDOM = re.compile(
     r"Random(?!Dataset)|TruncatedNormal|Multinomial|^Rng|StatefulUniform|StatefulStandardNormal"

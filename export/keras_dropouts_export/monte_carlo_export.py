@@ -21,6 +21,7 @@ from keras_dropouts_export.monte_carlo_parity import comparison
 from keras_dropouts_export.onnx_graph import name_interface, set_metadata
 from keras_dropouts_export.pipeline import Progress, export, stripped_rows
 from keras_dropouts_export.report import ExportReport, versions
+from keras_dropouts_export.saved_model_file import write_saved_model
 
 
 def export_monte_carlo(
@@ -50,8 +51,6 @@ def export_monte_carlo(
 
     def write(function: InferenceFunction, place: Path) -> InferenceFunction:
         if opset is None:
-            from keras_dropouts_export.saved_model import write_saved_model
-
             write_saved_model(made[0], str(place), function, json.dumps(asdict(options)))
         else:
             _write_onnx(made[0], options, place, opset)
@@ -102,18 +101,18 @@ def _portable_function(plain: InferenceFunction, options: MonteCarlo) -> Inferen
     """Return the function for ONNX; see `portable.portable`, which does it for any other."""
     function = monte_carlo_function(plain.model, options, deterministic=plain, in_onnx=True)
     operations = function.concrete.graph.get_operations()
-    calls = any(each.type in portable._CALLS for each in operations)
+    calls = any(each.type in portable.CALLS for each in operations)
     narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
     if not (calls or narrow):
         return function
-    specs = [portable._widened_spec(each) for each in plain.signature.specs]
+    specs = [portable.widened_spec(each) for each in plain.signature.specs]
     wide = replace(
         plain,
         signature=replace(plain.signature, specs=specs),
         inputs=tuple(map(_widened, plain.inputs)),
         outputs=tuple(map(_widened, plain.outputs)),
     )
-    with portable._inlined(), portable._widened(plain.model):
+    with portable.inlined(), portable.widened(plain.model):
         return monte_carlo_function(plain.model, options, deterministic=wide, in_onnx=True)
 
 

@@ -16,7 +16,7 @@ from keras_dropouts_export.signature import unique_names
 
 Forward = Callable[[list[Any]], Any]
 
-_CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "XlaLaunch"})
+CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "XlaLaunch"})
 
 
 def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> InferenceFunction:
@@ -31,15 +31,15 @@ def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> Infere
             paths.
     """
     operations = function.concrete.graph.get_operations()
-    calls = any(each.type in _CALLS for each in operations)
+    calls = any(each.type in CALLS for each in operations)
     narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
     if function.forward is None or not (calls or narrow or weights):
         return function
     with ExitStack() as stack:
-        stack.enter_context(_inlined())
+        stack.enter_context(inlined())
         if narrow:
-            stack.enter_context(_widened(function.model))
-        own = [_widened_spec(each) for each in function.signature.specs]
+            stack.enter_context(widened(function.model))
+        own = [widened_spec(each) for each in function.signature.specs]
         specs = [
             tf.TensorSpec(each.shape, each.dtype, name=f"weight_{i}")
             for i, each in enumerate(weights)
@@ -69,7 +69,7 @@ def _with_weights(forward: Forward, weights: Sequence[Any]) -> Forward:
 
 
 @contextmanager
-def _inlined() -> Iterator[None]:
+def inlined() -> Iterator[None]:
     """Call what is inside a trace as plain Python, so that its operations are in the one graph."""
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
@@ -80,7 +80,7 @@ def _inlined() -> Iterator[None]:
 
 
 @contextmanager
-def _widened(model: keras.Model) -> Iterator[None]:
+def widened(model: keras.Model) -> Iterator[None]:
     """Compute in float32 what `model` computes in bfloat16."""
     narrow = [each for each in model._flatten_layers() if each.compute_dtype == "bfloat16"]
     before = [each._dtype_policy for each in narrow]
@@ -94,7 +94,8 @@ def _widened(model: keras.Model) -> Iterator[None]:
             layer._dtype_policy = policy
 
 
-def _widened_spec(spec: Any) -> Any:
+def widened_spec(spec: Any) -> Any:
+    """Return a spec with float32 in place of bfloat16."""
     if spec.dtype != tf.bfloat16:
         return spec
     return tf.TensorSpec(spec.shape, tf.float32, name=spec.name)
