@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import keras
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 import keras_dropouts as kd
-from keras_dropouts.arguments import invalid
 from keras_dropouts_export import pipeline
 from keras_dropouts_export.doctor import doctor
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.freeze import freeze_dropout
 from keras_dropouts_export.model_file import read_model, write_verified
 from keras_dropouts_export.onnx import export_onnx
-from keras_dropouts_export.parity import ParityReport, verify
+from keras_dropouts_export.parity import verify
 from keras_dropouts_export.saved_model import export_saved_model
-from keras_dropouts_export.strip import StripReport, strip_dropout, strip_report
-
-_STEP_NAMES = {
-    "load": "reading the model",
-    "trace": "tracing the model at inference",
-    "convert": "converting",
-    "audit": "auditing what was made",
-    "verify": "comparing it with the model",
-    "place": "putting it in place",
-    "strip": "taking dropout out",
-    "freeze": "making the rates constant",
-    "save": "writing and reading back",
-}
+from keras_dropouts_export.strip import strip_dropout, strip_report
+from keras_dropouts_export.terminal import print_parity, print_rewritten, print_table, steps
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at the target.")
@@ -76,7 +60,7 @@ def inspect(model: Path, as_json: bool) -> None:
             (r.path, r.layer, f"{r.rate:.4g}", r.schedule or "-", "yes" if r.learned else "-")
             for r in rows
         ]
-        _print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
+        print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
 
 
 @cli.command()
@@ -137,7 +121,7 @@ def export(
         "rtol": rtol,
         "overwrite": overwrite,
     }
-    with _steps(("load", *pipeline.STEPS), shown=not as_json) as step:
+    with steps(("load", *pipeline.STEPS), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         make = export_onnx if onnx else export_saved_model
@@ -156,7 +140,7 @@ def verify_command(
     model: Path, artifact: Path, seed: int, atol: float | None, rtol: float | None, as_json: bool
 ) -> None:
     """Compare ARTIFACT, an .onnx file or a SavedModel folder, with MODEL."""
-    with _steps(("load", "verify"), shown=not as_json) as step:
+    with steps(("load", "verify"), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         step("verify")
@@ -164,7 +148,7 @@ def verify_command(
     if as_json:
         click.echo(report.to_json())
     else:
-        _print_parity(report)
+        print_parity(report)
     sys.exit(0 if report.ok else 1)
 
 
@@ -196,7 +180,7 @@ def _rewrite(
     what: str,
     function: Callable[[keras.Model], keras.Model],
 ) -> None:
-    with _steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
+    with steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         step(what)
@@ -207,67 +191,7 @@ def _rewrite(
         rows = [row.__dict__ for row in report.rows]
         click.echo(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
     else:
-        _print_rewritten(report, out)
-
-
-def _print_rewritten(report: StripReport, out: Path) -> None:
-    if report.rows:
-        cells = [(row.path, row.layer, f"{row.rate:.4g}", row.what) for row in report.rows]
-        _print_table(("path", "layer", "rate", "what became of it"), cells)
-    click.echo(f"{out}: its predictions equal the model's, bit for bit")
-
-
-def _print_parity(report: ParityReport) -> None:
-    cells = [
-        (
-            row.output,
-            str(row.batch),
-            row.runtime,
-            f"{row.max_abs_error:.3g}",
-            f"{row.allowed:.3g}",
-            "ok" if row.ok else "differs" if row.repeatable else "differs between runs",
-        )
-        for row in report.rows
-    ]
-    _print_table(("output", "batch", "runtime", "error", "allowed", ""), cells)
-    verdict = "equal" if report.ok else "NOT equal"
-    click.echo(f"{report.path}: {verdict}, largest error {report.max_abs_error:.3g}")
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*head, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    # Only a terminal has an edge; in a pipe or a file nothing is cut or wrapped.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    console.print(table)
-
-
-@contextmanager
-def _steps(names: Sequence[str], shown: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that is told each step as it begins; a terminal shows how far it is."""
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed} of {task.total}"),
-        TimeElapsedColumn(),
-    )
-    progress = Progress(
-        *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
-    )
-    with progress:
-        task = progress.add_task(_STEP_NAMES.get(names[0], names[0]), total=len(names))
-
-        def step(name: str) -> None:
-            if name not in names:
-                raise invalid("name", f"one of {names}", name)
-            progress.update(
-                task, completed=names.index(name), description=_STEP_NAMES.get(name, name)
-            )
-
-        yield step
+        print_rewritten(report, out)
 
 
 if __name__ == "__main__":

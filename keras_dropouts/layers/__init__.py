@@ -2,7 +2,8 @@
 
 from keras_dropouts.layers.attention import DropHead, DropKey
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.layers.concrete_dropout import ConcreteDropout, concrete_regularizers
+from keras_dropouts.layers.concrete_dropout import ConcreteDropout
+from keras_dropouts.layers.concrete_regularizers import concrete_regularizers
 from keras_dropouts.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock3D
 from keras_dropouts.layers.drop_connect import DropConnect
 from keras_dropouts.layers.drop_path import DropPath, depth_rates
