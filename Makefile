@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format conformance reproduce bench
+.PHONY: help demo test test-fast test-backends lint format conformance reproduce bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ test: $(STAMP) ## run every test
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+
+test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch as well
+	for backend in jax torch; do \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
+	done
 
 bench: $(STAMP) ## time every layer against Keras's and peers', on every backend that is installed
 	@test -d .venv-peers || $(BIN)/python -m pip install --quiet --disable-pip-version-check \

@@ -181,6 +181,5 @@ def test_every_requirement_has_both_bounds() -> None:
         *project["dependencies"],
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]:
-        assert requirement.startswith("keras-dropouts[") or (
-            ">=" in requirement and "<" in requirement
-        )
+        bounded = "==" in requirement or (">=" in requirement and "<" in requirement)
+        assert requirement.startswith("keras-dropouts[") or bounded, requirement
