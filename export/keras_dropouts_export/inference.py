@@ -29,8 +29,20 @@ class TensorInfo:
     dtype: str
     batch_axis: int = 0
 
+    @property
+    def dimensions(self) -> list[int | str]:
+        """The sizes, with names for the dynamic ones: `batch`, or `<tensor>_<axis>`."""
+        return [
+            size
+            if size is not None
+            else "batch"
+            if axis == self.batch_axis
+            else f"{self.name}_{axis}"
+            for axis, size in enumerate(self.shape)
+        ]
+
     def __str__(self) -> str:
-        return f"{self.name}: {self.dtype}{list(self.shape)}".replace("None", "?")
+        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.dimensions))}]"
 
 
 @dataclass(frozen=True)

@@ -60,15 +60,7 @@ def name_interface(
 
 def _value(info: TensorInfo) -> onnx.ValueInfoProto:
     dtype = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype))
-    return onnx.helper.make_tensor_value_info(info.name, dtype, dimensions(info))
-
-
-def dimensions(info: TensorInfo) -> list[int | str]:
-    """Return the sizes of a tensor, with names for the dynamic ones."""
-    return [
-        size if size is not None else "batch" if axis == info.batch_axis else f"{info.name}_{axis}"
-        for axis, size in enumerate(info.shape)
-    ]
+    return onnx.helper.make_tensor_value_info(info.name, dtype, info.dimensions)
 
 
 def set_metadata(model: onnx.ModelProto, name: str, properties: dict[str, str]) -> None:
