@@ -178,7 +178,10 @@ def video_prism() -> keras.Model:
 ZOO: dict[str, Callable[[], keras.Model]] = {
     f"hub_{make.__name__}": make
     for make in (
-        clip, siglip, pali_gemma, sam, retina_net, hgnet, depth_anything, bas_net,
+        clip, siglip, pali_gemma, sam, retina_net, hgnet, depth_anything,
         par_seq, video_prism,
     )
 }  # fmt: skip
+
+# It fixes the width of its decoder: 87 million weights.
+LARGE: dict[str, Callable[[], keras.Model]] = {"hub_bas_net": bas_net}

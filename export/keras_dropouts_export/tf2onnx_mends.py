@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 from tf2onnx import optimizer, tf_loader
+from tf2onnx.graph import Node
 
 _CONDITIONALS = ("If", "StatelessIf")
 
@@ -16,7 +17,7 @@ _CONDITIONALS = ("If", "StatelessIf")
 @contextmanager
 def mended() -> Iterator[None]:
     """Convert inside this."""
-    with shapes_in_branches(), frozen_once(), copied_once():
+    with shapes_in_branches(), frozen_once(), copied_once(), constants_written_once():
         yield
 
 
@@ -89,3 +90,27 @@ def copied_once() -> Iterator[None]:
         yield
     finally:
         optimizer.optimize_graph = original
+
+
+@contextmanager
+def constants_written_once() -> Iterator[None]:
+    """Leave a constant's protobuf alone where its value is the one already written.
+
+    tf2onnx writes all of them anew after each of some 40 passes, and protobuf does not free what a
+    message held before: an export of 0.4 GB of weights took 15 GB.
+    """
+    original = Node.update_proto
+
+    def update(node: Any, external_tensor_storage: Any = None) -> None:
+        value = node.get_attr("value") if node.is_const() else None
+        named = list(node.op.output) == node.output
+        if value is not None and value is getattr(node, "_written", None) and named:
+            return
+        original(node, external_tensor_storage)
+        node._written = value if external_tensor_storage is None else None
+
+    Node.update_proto = update
+    try:
+        yield
+    finally:
+        Node.update_proto = original

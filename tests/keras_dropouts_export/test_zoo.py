@@ -25,6 +25,8 @@ MODELS = {
     **{name: make for name, make in zoo_hub.ZOO.items() if name not in FIXED_LENGTH},
 }
 
+LARGE = {**zoo_applications.ZOO, **zoo_hub_composed.LARGE}
+
 
 def same_predictions(new, model, signature=None):
     """Assert that two models are the same function at inference, bit for bit."""
@@ -50,9 +52,9 @@ def test_zoo(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", zoo_applications.ZOO)
-def test_zoo_of_applications(name, tmp_path):
-    leaves_training(zoo_applications.ZOO[name](), tmp_path)
+@pytest.mark.parametrize("name", LARGE)
+def test_zoo_of_large_models(name, tmp_path):
+    leaves_training(LARGE[name](), tmp_path)
 
 
 @pytest.mark.parametrize("name", FIXED_LENGTH)
