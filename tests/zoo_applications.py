@@ -29,13 +29,21 @@ _APPLICATIONS = {
 
 
 def stir(model: keras.Model) -> keras.Model:
-    """Make every weight that begins as 0 or 1 random, or a normalization would do nothing."""
+    """Make every weight that begins as 0 or 1 random, or a normalization would do nothing.
+
+    By a little only: these nets are deep and untrained, and with more of it float32 itself gives
+    other outputs in another order of summation. `Normalization` is left alone, as it computes
+    with a copy of its weights.
+    """
     random = np.random.default_rng(6)
-    for weight in model.weights:
-        value = np.asarray(weight)
-        if value.size and (value == value.flat[0]).all() and weight.dtype == "float32":
-            noise = random.uniform(-0.2, 0.2, value.shape)
-            weight.assign((value + noise).astype("float32"))
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            continue
+        for weight in [*layer._trainable_variables, *layer._non_trainable_variables]:
+            value = np.asarray(weight)
+            if value.size and (value == value.flat[0]).all() and weight.dtype == "float32":
+                noise = random.uniform(-0.02, 0.02, value.shape)
+                weight.assign((value + noise).astype("float32"))
     return model
 
 
