@@ -1,4 +1,4 @@
-"""Pure functions: random bits and a rate in, a keep-mask and a scale out."""
+"""From random bits and a rate to a keep-mask and a scale."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import products
+from keras_dropouts import products, random
 
 Tensor = Any
 
 _NEWTON_STEPS = 6  # of float32's precision for rates up to 0.9999, on every map that was tried
+
+
+def draw_keep(stream: random.Stream, shape: tuple[Any, ...], rate: Tensor, draw: int = 0) -> Tensor:
+    """Return a boolean mask of `shape`, each element False with probability `rate`.
+
+    Each takes 16 bits; over the steps the mean probability is the rate itself, see `keep_mask`.
+    """
+    return keep_mask(random.bits(stream, shape, draw=draw), rate, 16, random.fraction(stream))
 
 
 def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float = 0.5) -> Tensor:

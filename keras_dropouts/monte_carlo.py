@@ -22,7 +22,9 @@ from keras_dropouts.sampling_mode import active_parts
 
 Tensor = Any
 
-_ROWS_AT_ONCE = 256  # more do not run faster on a CPU, and need more memory
+# What runs together: rows of a subclassed model, whose insides are not known, and numbers of the
+# largest value that the samples of any other model do not share. More would run no faster.
+_ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 256, 2**24
 
 _runs: weakref.WeakKeyDictionary[Any, dict[Any, _Run]] = weakref.WeakKeyDictionary()
 
@@ -56,7 +58,8 @@ def mc_predict(
         fixed_masks: Whether all rows of the data share the T masks, as an ensemble of T
             sub-networks does. By default each row has its own.
         chunk_size: How many samples run together as one batch, an integer above 0: what bounds
-            the memory. None takes as many as make 256 rows.
+            the memory. None takes as many as keep each value that they do not share at 64 MB of
+            float32, or 256 rows of a subclassed model.
         without_dropout: "error" or "warn": what a model is in which nothing drops. After the
             warning the spread is 0.
         verbose: Whether to show a progress bar.
@@ -90,10 +93,10 @@ def mc_predict(
     seed = python_random.getrandbits(63) if seed is None else seed
     flat, structure = flat_inputs(model, x)
     rows = len(flat[0])
-    if chunk_size is None:
-        chunk_size = max(1, _ROWS_AT_ONCE // min(batch, rows))
-    chunk = min(count, check_integer(chunk_size, "chunk_size", minimum=1))
     run = _run_for(model, structure, check_flag(fixed_masks, "fixed_masks"))
+    if chunk_size is None:
+        chunk_size = max(1, run.rows_at_once // min(batch, rows))
+    chunk = min(count, check_integer(chunk_size, "chunk_size", minimum=1))
     steps = -(-rows // batch)
     bar = keras.utils.Progbar(steps) if check_flag(verbose, "verbose") else None
     batches: list[list[np.ndarray]] = []
@@ -160,6 +163,12 @@ class _Run:
     def structure(self) -> Any:
         """The structure of the outputs, known after a run."""
         return self.model.structure
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows, of all samples, are to run together."""
+        size = self.model.row_size
+        return _ROWS_AT_ONCE if size is None else _NUMBERS_AT_ONCE // max(size, 1)
 
     def _draw(
         self, count: int, quiet: Any, masks: Any, key: Tensor, place: Tensor, first: Tensor

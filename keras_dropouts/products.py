@@ -83,7 +83,12 @@ def _pack(flags: Tensor) -> Tensor:
     if np.prod(known, dtype=np.int64) % 64:
         flat = tf.pad(flat, [[0, -tf.size(flat) % 64]])
     words = tf.bitcast(tf.reshape(flat, [_PLANES, -1, 8]), tf.int64)
-    return tf.reduce_sum(words * _SHIFTS, axis=0)
+    planes = _PLANES
+    while planes > 1:  # the upper half of the planes into the free bits of the lower half
+        planes //= 2
+        upper = tf.bitwise.left_shift(words[planes:], np.int64(planes))
+        words = tf.bitwise.bitwise_or(words[:planes], upper)
+    return words[0]
 
 
 def _unpack(packed: Tensor, scale: Tensor) -> Tensor:

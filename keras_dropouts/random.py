@@ -55,6 +55,18 @@ def new_key(seed: int | None) -> np.ndarray:
     return words.view(np.int32)
 
 
+def read(variable: Any) -> Tensor:
+    """Return the value of a Keras variable as it is now.
+
+    On TensorFlow a variable in a formula is read again at each use, an operation each time.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return ops.convert_to_tensor(variable)
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(variable.value)
+
+
 def bits(stream: Stream, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
     """Return independent integers, uniform over 0 .. 2**width - 1, of the given shape.
 

@@ -161,7 +161,7 @@ def _dropout(inputs: Tensor, rate: float, noise_shape: Any = None, seed: Any = N
         )
     stream = _stream()
     rate = ops.convert_to_tensor(rate, "float32")
-    keep = masks.keep_mask(random.bits(stream, shape), rate, 16, random.fraction(stream))
+    keep = masks.draw_keep(stream, shape, rate)
     return masks.apply_mask(inputs, keep, masks.keep_scale(rate), gradient=False)
 
 

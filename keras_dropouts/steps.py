@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from keras_dropouts.sampling_mode import active_parts
 
 Tensor = Any
 Slot = int
+
+_DYNAMIC = 128  # the size that a dynamic dimension is taken for
 
 
 @dataclass
@@ -36,15 +39,21 @@ class Step:
 
 @dataclass
 class Program:
-    """Steps in the order of their calls, and for each slot whether its first axis is the batch."""
+    """Steps in the order of their calls, and what is known of the slots.
+
+    has_rows: whether its first axis is the batch; row_size: numbers in a row, where it has rows.
+    """
 
     steps: list[Step] = field(default_factory=list)
     has_rows: dict[Slot, bool] = field(default_factory=dict)
+    row_size: dict[Slot, int] = field(default_factory=dict)
 
-    def slot(self, has_rows: bool) -> Slot:
+    def slot(self, has_rows: bool, shape: tuple[int | None, ...] = ()) -> Slot:
         """Return a new slot."""
-        self.has_rows[len(self.has_rows)] = has_rows
-        return len(self.has_rows) - 1
+        slot = len(self.has_rows)
+        self.has_rows[slot] = has_rows
+        self.row_size[slot] = math.prod(size or _DYNAMIC for size in shape[1:])
+        return slot
 
 
 def graph_of(model: Any) -> Any:
@@ -83,7 +92,9 @@ def _add_node(program: Program, node: Any, slots: dict[int, Slot], batch: int | 
         inputs = [places[id(x)] for x in keras.tree.flatten(arguments.args[0])]
         outputs = add_graph(program, operation, inputs)
     else:
-        outputs = [program.slot(bool(x.shape) and x.shape[0] == batch) for x in node.outputs]
+        outputs = [
+            program.slot(bool(x.shape) and x.shape[0] == batch, x.shape) for x in node.outputs
+        ]
 
         def run(values: dict[Slot, Tensor]) -> list[Tensor]:
             args, kwargs = arguments.fill_in({key: values[slot] for key, slot in places.items()})

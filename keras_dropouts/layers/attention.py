@@ -97,8 +97,7 @@ class DropKey(_AttentionDropout):
     ) -> Tensor:
         query, value, key = inputs
         batch, queries, keys = ops.shape(query)[0], ops.shape(query)[1], ops.shape(value)[1]
-        bits = random.bits(stream, (batch, _heads(self.layer), queries, keys))
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        keep = masks.draw_keep(stream, (batch, _heads(self.layer), queries, keys), rate)
         keep = ops.logical_and(keep, rate < 1.0)
         allowed = self._allowed(query, value, key, arguments)
         for x in {id(x): x for x in inputs if x is not None}.values():
@@ -166,7 +165,7 @@ class DropHead(_AttentionDropout):
             # (batch, ..., heads, head size)
             shape = ops.shape(outputs)
             heads = (shape[0], *(1 for _ in shape[1:-2]), shape[-2], 1)
-            keep = masks.keep_mask(random.bits(stream, heads), rate, 16, random.fraction(stream))
+            keep = masks.draw_keep(stream, heads, rate)
             return project(masks.apply_mask(outputs, keep, masks.keep_scale(rate)))
 
         with replaced(self.layer, _output_dense=project_kept):

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_dropouts import masks, random, sampling, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
-from keras_dropouts.layers.place import place_in_model
+from keras_dropouts.layers.place import place_in_model, register_key
 
 Tensor = Any
 Schedule = Callable[[Any], Any]
@@ -60,6 +60,7 @@ class BaseDropout(keras.layers.Layer):
         self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
         self._step = self._state("step", (), "int32", 0)
         self._key = self._state("key", (2,), "int32", random.new_key(self.seed))
+        register_key(self, self._key)
         self._build_at_init()
 
     def _check_rate(self, rate: Any) -> float:
@@ -109,10 +110,10 @@ class BaseDropout(keras.layers.Layer):
 
     def current_rate(self) -> Tensor:
         """Return the present rate as a float32 scalar tensor, inside a compiled step too."""
-        rate = ops.convert_to_tensor(self._rate)
+        rate = random.read(self._rate)
         if self.schedule is None:
             return rate
-        scheduled = ops.cast(self.schedule(ops.convert_to_tensor(self._step)), "float32")
+        scheduled = ops.cast(self.schedule(random.read(self._step)), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -134,16 +135,14 @@ class BaseDropout(keras.layers.Layer):
         sampler = sampling.active()
         if sampler is not None:
             return sampler.next_stream(self.draws_by_row)
-        key, step = ops.convert_to_tensor(self._key), ops.convert_to_tensor(self._step)
-        return random.Stream(key, step, place_in_model(self, self._key))
+        place = place_in_model(self, self._key)
+        return random.Stream(random.read(self._key), random.read(self._step), place)
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""
-        bits = random.bits(stream, self.mask_shape(inputs))
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
-        return masks.apply_mask(
-            inputs, keep, masks.keep_scale(rate), gradient=stream.sampler is None
-        )
+        keep = masks.draw_keep(stream, self.mask_shape(inputs), rate)
+        scale = masks.keep_scale(rate)
+        return masks.apply_mask(inputs, keep, scale, gradient=stream.sampler is None)
 
     def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
         """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""

@@ -80,7 +80,7 @@ class DropConnect(WrappingDropout):
 
     def _dropped(self, kernel: Any, rate: Tensor, stream: random.Stream, draw: int) -> Tensor:
         value = ops.convert_to_tensor(kernel.value)
-        bits = random.bits(stream, tuple(kernel.shape), draw=draw)
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
-        dropped = masks.apply_mask(value, keep, masks.keep_scale(rate))
+        keep = masks.draw_keep(stream, tuple(kernel.shape), rate, draw)
+        scale = masks.keep_scale(rate)
+        dropped = masks.apply_mask(value, keep, scale, gradient=stream.sampler is None)
         return ops.cast(dropped, self.layer.compute_dtype)

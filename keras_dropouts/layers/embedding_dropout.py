@@ -55,7 +55,6 @@ class EmbeddingDropout(WrappingDropout):
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         outputs = self.layer(inputs)
-        bits = random.bits(stream, (self.layer.input_dim,))
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        keep = masks.draw_keep(stream, (self.layer.input_dim,), rate)
         kept = ops.take(keep, ops.cast(inputs, "int32"), axis=0)
         return masks.apply_mask(outputs, ops.expand_dims(kept, -1), masks.keep_scale(rate))

@@ -65,8 +65,7 @@ class MultiSampleDropout(WrappingDropout):
             raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
         batch, *rest = ops.shape(inputs)
         # Samples of one row lie side by side: the batch stays the first axis.
-        bits = random.bits(stream, (batch, self.samples, *rest))
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        keep = masks.draw_keep(stream, (batch, self.samples, *rest), rate)
         dropped = masks.apply_mask(ops.expand_dims(inputs, 1), keep, masks.keep_scale(rate))
         outputs = call_wrapped(self.layer, ops.reshape(dropped, (-1, *rest)), training=True)
         return ops.mean(ops.reshape(outputs, (-1, self.samples, *ops.shape(outputs)[1:])), axis=1)

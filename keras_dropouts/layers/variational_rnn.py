@@ -109,8 +109,7 @@ class VariationalRNN(WrappingDropout):
     def _mask(
         self, stream: random.Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any
     ) -> Tensor:
-        bits = random.bits(stream, shape, draw=draw)
-        keep = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+        keep = masks.draw_keep(stream, shape, rate, draw)
         return ops.cast(ops.cast(keep, "float32") * masks.keep_scale(rate), dtype)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:

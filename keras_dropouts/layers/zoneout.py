@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks, random
+from keras_dropouts import masks
 from keras_dropouts.arguments import check_rate
 from keras_dropouts.layers.base import Schedule, Tensor
 from keras_dropouts.layers.variational_rnn import RECURRENT, check_no_dropout
@@ -85,8 +85,7 @@ class Zoneout(WrappingDropout):
         shape = (*ops.shape(inputs)[:2], self.layer.units)
         keeps = []
         for draw, rate in enumerate(rates):
-            bits = random.bits(stream, shape, draw=draw)
-            update = masks.keep_mask(bits, rate, 16, random.fraction(stream))
+            update = masks.draw_keep(stream, shape, rate, draw)
             stay = ops.logical_or(ops.logical_not(update), rate >= 1.0)
             keeps.append(ops.cast(stay, self.layer.compute_dtype))
         # The numbers of all time steps are drawn before the loop and handed in with the inputs.
