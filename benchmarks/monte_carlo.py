@@ -93,6 +93,8 @@ def session(path: Path | bytes) -> onnxruntime.InferenceSession:
     """Return a session with the runtime's own settings, or of one thread."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # Or the idle threads of one session take the cores from the session that is timed.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if settings["clock"] == "cpu":
         options.intra_op_num_threads = 1
     source = path if isinstance(path, bytes) else str(path)
