@@ -17,6 +17,7 @@ from keras_dropouts.layers.base import BaseDropout
 Tensor = Any
 
 _lock = threading.RLock()
+_SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
 _UNSEEDED = ("categorical", "truncated_normal", "shuffle", "gamma", "binomial", "beta")
 
 
@@ -26,12 +27,24 @@ def active_parts(layer: Any) -> list[Any]:
     These are dropout and noise layers with a rate that is not 0 now, and layers outside Keras
     that hold a `keras.random.SeedGenerator`. Augmentation and preprocessing stay off.
     """
-    return [part for part in layer._flatten_layers() if _draws(part)]
+    found: dict[int, Any] = {}
+    for part in layer._flatten_layers():
+        if _draws(part):
+            found[id(part)] = part
+            if isinstance(part, BaseDropout):
+                # A cell takes the mask that VariationalRNN draws for it only in training.
+                found |= {id(each): each for each in part._flatten_layers() if _is_recurrent(each)}
+    return list(found.values())
+
+
+def _is_recurrent(part: Any) -> bool:
+    return isinstance(part, keras.layers.RNN) or hasattr(part, "get_dropout_mask")
 
 
 def _draws(part: Any) -> bool:
     if isinstance(part, BaseDropout):
-        return part.rate > 0.0
+        rates = (part.rate, *(getattr(part, name, None) for name in _SECOND_RATES))
+        return any(rate is not None and rate > 0.0 for rate in rates)
     attributes = noise.rate_attributes(part)
     if attributes:
         values = [getattr(*noise.holder(part, attribute), None) for attribute in attributes]
