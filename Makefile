@@ -6,6 +6,7 @@ WORKERS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -30,13 +31,11 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch as 
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 
-bench: $(STAMP) ## time every layer against Keras's and peers', on every backend that is installed
-	@test -d .venv-peers || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --target .venv-peers timm torchvision || echo "timm and torchvision: left out"
-	PYTHONPATH=.venv-peers $(BIN)/python benchmarks/speed $(BENCH)
+bench: $(STAMP) $(PEERS) ## time every layer against Keras's and peers', on every backend that is installed
+	PYTHONPATH=$(PEERS) $(BIN)/python benchmarks/speed $(BENCH)
 
-conformance: $(STAMP) ## check every layer on every backend and print the report
-	$(BIN)/python benchmarks/conformance.py
+conformance: $(STAMP) $(PEERS) ## check every layer on every backend and print the report
+	PYTHONPATH=$(PEERS) $(BIN)/python benchmarks/conformance
 
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce
@@ -50,6 +49,10 @@ lint: $(STAMP) ## check style, types and who imports whom
 format: $(STAMP) ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+$(PEERS): | $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ \
+		timm torchvision || { mkdir -p $@; echo "timm and torchvision: left out"; }
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || \

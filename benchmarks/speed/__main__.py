@@ -59,8 +59,9 @@ def run(backend: str, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "results.json"
         command = [sys.executable, str(HERE / "worker.py"), str(output), "--seconds", str(seconds)]
-        variables = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
-        subprocess.run(command, check=True, env=variables)
+        path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+        variables = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": path}
+        subprocess.run(command, check=True, env={**os.environ, **variables})
         return json.loads(output.read_text())
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import importlib.util
-import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
 import keras
+from peers import peer
 
 import keras_dropouts as kd
 
@@ -70,38 +66,18 @@ def on_dense(units: int) -> dict[str, Callable[[], Any]]:
 
 def _peers() -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {}
-    mit = _module("keras_hub.src.models.mit.mit_layers", "keras_hub")
+    mit = peer("keras_hub.src.models.mit.mit_layers", "keras_hub")
     if mit is not None:
         found["keras_hub DropPath"] = lambda: mit.DropPath(RATE)
     if keras.backend.backend() == "torch":
-        timm = _module("timm.layers.drop", "timm", "timm.layers")
+        timm = peer("timm.layers.drop", "timm", "timm.layers")
         if timm is not None:
             found["timm DropBlock2d"] = lambda: timm.DropBlock2d(
                 RATE, BLOCK, couple_channels=False
             ).train()
             found["timm DropBlock2d shared"] = lambda: timm.DropBlock2d(RATE, BLOCK).train()
             found["timm DropPath"] = lambda: timm.DropPath(RATE).train()
-        vision = _module("torchvision.ops.drop_block", "torchvision", "torchvision.ops")
+        vision = peer("torchvision.ops.drop_block", "torchvision", "torchvision.ops")
         if vision is not None:
             found["torchvision DropBlock2d"] = lambda: vision.DropBlock2d(RATE, BLOCK).train()
     return found
-
-
-@functools.cache
-def _module(name: str, *packages: str) -> Any:
-    """Return a module of a peer, or None where the peer is not installed.
-
-    The packages around it are not run: they import what is not needed here and may not install,
-    as the compiled operations of torchvision.
-    """
-    top = importlib.util.find_spec(packages[0])
-    if top is None or top.submodule_search_locations is None:
-        return None
-    if packages[0] == "keras_hub":
-        return importlib.import_module(name)
-    root = top.submodule_search_locations[0]
-    for package in packages:
-        stub = types.ModuleType(package)
-        stub.__path__ = ["/".join([root, *package.split(".")[1:]])]
-        sys.modules[package] = stub
-    return importlib.import_module(name)
