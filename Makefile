@@ -19,15 +19,16 @@ help: ## list the commands
 demo: $(STAMP) ## train, strip, export and serve a small model
 	$(BIN)/python examples/quickstart.py
 
-test: $(STAMP) ## run every test
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+test: $(STAMP) ## run every test, those of the layers on JAX and on PyTorch as well
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+	$(MAKE) test-backends
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow"
 
-test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch as well
+test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 	for backend in jax torch; do \
-		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup \
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 

@@ -17,6 +17,8 @@ import pytest
 
 import keras_dropouts
 
+pytestmark = pytest.mark.xdist_group("package")  # on one worker: its environments take long to make
+
 ROOT = Path(__file__).parents[1]
 SOURCES = [*(ROOT / "keras_dropouts").rglob("*.py")]
 EXPORT_SOURCES = [*(ROOT / "export" / "keras_dropouts_export").rglob("*.py")]

@@ -20,21 +20,24 @@ def every_row(only: str) -> list[dict[str, Any]]:
 
     only: what the names of the layers must hold.
     """
-    rows = [{"kind": "", **_row(each)} for each in SUBJECTS if only in each.name]
+    rows = [{"kind": "", **_row(each, each)} for each in SUBJECTS if only in each.name]
     for kind, found in contenders.contenders().items():
         for package, subject in found.items():
             if only in subject.name:
-                rows.append({**_row(subject), "kind": kind, "layer": package})
+                row = _row(subject, found[contenders.OURS])
+                rows.append({**row, "kind": kind, "layer": package})
     return rows
 
 
-def _row(subject: Subject) -> dict[str, Any]:
+def _row(subject: Subject, like: Subject) -> dict[str, Any]:
+    """Return all checks of a layer, with as many samples as are enough for `like`, one of ours."""
+    rows = statistical.rows_for(like)
     cells = [
         {"dtype": dtype, "execution": execution}
         | _plain(
             _found(
                 lambda dtype=dtype, execution=execution: statistical.statistics(
-                    subject, dtype, execution
+                    subject, rows, dtype, execution
                 ),
                 statistical.NAMES,
             )

@@ -33,26 +33,25 @@ class Check:
 NOT_ASKED = Check(None, "-")
 
 
-def rows_for(layer: Any, subject: Subject) -> int:
+def rows_for(subject: Subject) -> int:
     """Return how many samples a call needs for a million decisions in all calls."""
     if not subject.dropped:
         return 512
-    if not hasattr(layer, "mask_shape"):
-        return min(60_000, 4_000_000 // int(np.prod(subject.shape)))  # a peer
+    layer = subject.make(rate=RATE, seed=1)
     x = subject.data(4)
     masked = np.prod([int(size) for size in layer.mask_shape(ops.convert_to_tensor(x))]) / 4
-    block = np.prod(getattr(layer, "block_size", (1,))) * (1 if subject.dropped else 4)
+    block = np.prod(getattr(layer, "block_size", (1,)))
     channels = subject.shape[-1] if getattr(layer, "shared", False) else 1
     return int(min(1_200_000 / CALLS / masked * block * channels, 4_000_000 / x[0].size)) + 1
 
 
-def statistics(subject: Subject, dtype: str, execution: str) -> dict[str, Check]:
+def statistics(subject: Subject, rows: int, dtype: str, execution: str) -> dict[str, Check]:
     """Return the checks of rate, mean and independence for one dtype and execution."""
     layers = [subject.make(rate=RATE, seed=seed, dtype=dtype) for seed in (1, 2)]
     x = subject.data(2)
     for layer in layers:
         subject.call(layer, x)
-    x = subject.data(rows_for(layers[0], subject))
+    x = subject.data(rows)
     runs = [caller(layer, subject, execution) for layer in layers]
     plain = to_numpy(ops.cast(subject.call(layers[0], ops.convert_to_tensor(x)), "float32"))
     outputs = [runs[0](x) for _ in range(CALLS)]

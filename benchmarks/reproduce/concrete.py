@@ -10,9 +10,8 @@ from keras import ops
 
 import keras_dropouts as kd
 
-SIZES = (10, 100, 1000, 10_000)
-STEPS, BATCH, SAMPLES = 4000, 20, 100
-HIDDEN = 512  # the authors have 1024
+EPOCHS = {10: 2000, 100: 200, 1000: 20, 10_000: 2}  # by the number of points, as the authors have
+BATCH, HIDDEN, SAMPLES, SEEDS = 20, 1024, 100, 3
 
 
 def data(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,22 +42,25 @@ def loss(y: Any, outputs: Any) -> Any:
     return ops.sum(ops.exp(-log_variance) * ops.square(y - mean) + log_variance, axis=-1)
 
 
-def run(count: int, seed: int = 0) -> dict[str, Any]:
+def run(count: int, seed: int) -> dict[str, float]:
     """Train on `count` points and return the learned rates and uncertainties."""
     keras.utils.set_random_seed(seed)
     x, y = data(count, seed)
-    rows = np.random.default_rng(seed).integers(0, count, STEPS * BATCH)
+    generator = np.random.default_rng(seed)
+    # One long epoch of all of them, shuffled one by one: Keras's own take long for ten points.
+    orders = [generator.permutation(count) for _ in range(EPOCHS[count])]
+    batches = [order[i : i + BATCH] for order in orders for i in range(0, count, BATCH)]
+    rows = np.concatenate(batches)
     model = network(count)
-    model.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=100, jit_compile=False)
-    model.fit(x[rows], y[rows], batch_size=BATCH, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=50, jit_compile=False)
+    model.fit(x[rows], y[rows], batch_size=len(batches[0]), shuffle=False, verbose=0)
     x_test, y_test = data(1000, seed + 1000)
     predict = [ops.convert_to_numpy(model(x_test, training=True)) for _ in range(SAMPLES)]
     means, log_variances = np.stack(predict)[..., 0], np.stack(predict)[..., 1]
     return {
-        "N": count,
-        "rates": [model.get_layer(f"hidden_{number}").rate for number in range(3)],
-        "epistemic": float(means.std(axis=0).mean()),
-        "aleatoric": float(np.exp(0.5 * log_variances).mean()),
+        **{f"rate {number + 1}": model.get_layer(f"hidden_{number}").rate for number in range(3)},
+        "epistemic": float(np.sqrt(means.var(axis=0).mean())),
+        "aleatoric": float(np.sqrt(np.exp(log_variances).mean())),
         "rmse": float(np.sqrt(np.mean(np.square(means.mean(axis=0) - y_test[:, 0])))),
     }
 
@@ -67,42 +69,35 @@ def section(images: Any) -> str:
     """Run all sizes, draw them and return the section of the report."""
     import matplotlib.pyplot as plt
 
-    found = [run(count) for count in SIZES]
+    runs = {count: [run(count, seed) for seed in range(SEEDS)] for count in EPOCHS}
+    names = list(next(iter(runs.values()))[0])
+    means = {n: {name: np.mean([each[name] for each in runs[n]]) for name in names} for n in runs}
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
-    for number, name in enumerate(("first layer", "second", "third")):
-        left.plot(SIZES, [each["rates"][number] for each in found], "o-", label=name)
-    left.set(xscale="log", xlabel="training points", ylabel="learned rate", ylim=(0, None))
-    left.legend()
-    for name in ("epistemic", "aleatoric"):
-        right.plot(SIZES, [each[name] for each in found], "o-", label=name)
+    for axis, shown in ((left, names[:3]), (right, names[3:5])):
+        for name in shown:
+            (line,) = axis.plot(runs, [means[n][name] for n in runs], "-", label=name)
+            for n in runs:
+                axis.plot([n] * SEEDS, [each[name] for each in runs[n]], ".", c=line.get_color())
     right.axhline(1.0, color="grey", linestyle=":", label="true noise")
+    left.set(xscale="log", xlabel="training points", ylabel="learned rate", ylim=(0, None))
     right.set(xscale="log", xlabel="training points", ylabel="standard deviation", ylim=(0, None))
-    right.legend()
+    for axis in (left, right):
+        axis.legend()
     figure.tight_layout()
     figure.savefig(images / "concrete.png", dpi=120)
+    plt.close(figure)
     lines = [
         "## Concrete dropout: synthetic regression",
         "",
         f"Gal, Hron and Kendall (2017): y = 2x + 8 + noise of 1; three hidden layers of {HIDDEN}, "
-        f"{STEPS} steps of {BATCH} points, {SAMPLES} samples, one seed.",
+        f"their epochs, batch {BATCH}, {SAMPLES} samples, length scale 1e-4; means of {SEEDS} "
+        "seeds. Their own code gave, from 10 to 10,000 points: the hidden layers' rate .40 to .13, "
+        "the first one's near .07 to .08, the epistemic deviation 1.09 to .54, RMSE 1.82 to 1.21.",
         "",
-        "| N | rates of the hidden layers | epistemic | aleatoric (true: 1) | RMSE |",
-        "|---|---|---|---|---|",
+        f"| N | {' | '.join(names)} |",
+        "|---" * (len(names) + 1) + "|",
     ]
-    for each in found:
-        rates = ", ".join(f"{rate:.3f}" for rate in each["rates"])
-        lines.append(
-            f"| {each['N']} | {rates} | {each['epistemic']:.2f} | {each['aleatoric']:.2f} "
-            f"| {each['rmse']:.2f} |"
-        )
-    first, last = found[0], found[-1]
-    lines += [
-        "",
-        f"From {first['N']} to {last['N']} points the third layer's rate goes from "
-        f"{first['rates'][2]:.2f} to {last['rates'][2]:.2f} and the epistemic deviation from "
-        f"{first['epistemic']:.2f} to {last['epistemic']:.2f}.",
-        "",
-        "![rates and uncertainties](images/concrete.png)",
-        "",
-    ]
+    for n, each in means.items():
+        lines.append(f"| {n} | {' | '.join(f'{each[name]:.3f}' for name in names)} |")
+    lines += ["", "![rates and uncertainties](images/concrete.png)", ""]
     return "\n".join(lines)
