@@ -15,7 +15,6 @@ from keras import layers
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts_export.errors import ExportError
-from subjects import SUBJECTS, Subject
 
 SEED = 9
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
@@ -64,43 +63,8 @@ def close(left: Any, right: Any) -> None:
     np.testing.assert_allclose(left, right, atol=2e-4, rtol=1e-4, err_msg=f"largest {error}")
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
-def test_every_layer_draws_in_onnx_what_it_draws_in_keras(subject: Subject, tmp_path: Path) -> None:
-    model, x = subject.model(), subject.data(3)
-    report = kde.export_onnx(model, tmp_path / "m.onnx", samples=3, reduce=None)
-    assert report.ok
-    got = next(iter(serve(tmp_path / "m.onnx", x).values()))
-    expected = predicted(model, x, 3)
-    close(got, expected.samples)
-    assert expected.std.max() > 0.0
-
-
 def masked(*drops: Any, shape: tuple[int, ...] = (6, 6, 4)) -> keras.Model:
     return keras.Sequential([keras.Input(shape), *drops])
-
-
-MASKS = {
-    "ScheduledDropout": lambda: [kd.ScheduledDropout(0.3), kd.ScheduledDropout(0.1, seed=1)],
-    "SpatialDropout": lambda: [kd.SpatialDropout(0.3)],
-    "DropBlock": lambda: [kd.DropBlock2D(0.2, 3)],
-    "DropPath": lambda: [kd.DropPath(0.4)],
-    "Keras": lambda: [layers.Dropout(0.3), layers.SpatialDropout2D(0.2)],
-}
-
-
-@pytest.mark.parametrize("make", MASKS.values(), ids=MASKS.keys())
-def test_the_masks_are_the_same_to_the_bit(make: Any, tmp_path: Path) -> None:
-    model, x = masked(*make()), np.ones((4, 6, 6, 4), "float32")
-    kde.export_onnx(model, tmp_path / "m.onnx", samples=5, reduce=None)
-    kde.export_saved_model(model, tmp_path / "saved", samples=5, reduce=None)
-    expected = predicted(model, x, 5).samples
-    got = serve(tmp_path / "m.onnx", x)
-    loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    saved = loaded.serve_mc(tf.constant(x), tf.constant(SEED, tf.int64))
-    assert list(got) == list(saved)
-    for values in (*got.values(), *(each.numpy() for each in saved.values())):
-        np.testing.assert_array_equal(values, expected)
-    assert 0.0 < (expected == 0).mean() < 1.0
 
 
 def recurrent() -> keras.Model:
