@@ -21,6 +21,7 @@ from tf2onnx.optimizer import back_to_back_optimizer
 
 from keras_dropouts_export import onnx_sampler
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.tf2onnx_fusion import fuse
 from keras_dropouts_export.tf2onnx_handlers import HANDLERS
 from keras_dropouts_export.tf2onnx_mends import mended
 
@@ -79,6 +80,7 @@ def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
                 input_signature=[],
                 opset=opset,
                 custom_op_handlers=dict(HANDLERS),
+                custom_rewriter=[fuse],
             )
         except Exception as error:  # tf2onnx raises whatever its handlers do
             raise ExportError(_explain(complaints, opset) or f"tf2onnx failed: {error}") from error
