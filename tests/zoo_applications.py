@@ -47,7 +47,8 @@ def stir(model: keras.Model) -> keras.Model:
     return model
 
 
-def _make(name: str, size: int) -> keras.Model:
+def make(name: str, size: int) -> keras.Model:
+    """Return a model of 10 classes without a last activation, for images of `size` by `size`."""
     model = getattr(keras.applications, name)(
         weights=None,
         input_shape=(size, size, 3),
@@ -59,5 +60,5 @@ def _make(name: str, size: int) -> keras.Model:
 
 
 ZOO: dict[str, Callable[[], keras.Model]] = {
-    name: functools.partial(_make, name, size) for name, size in _APPLICATIONS.items()
+    name: functools.partial(make, name, size) for name, size in _APPLICATIONS.items()
 }
