@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from keras_dropouts import sampling
 from keras_dropouts.arguments import check_choice, check_flag, check_integer, invalid
 from keras_dropouts.monte_carlo import check_sampled
 from keras_dropouts.sampled_model import SampledModel
+from keras_dropouts_export import portable
 from keras_dropouts_export.inference import (
     InferenceFunction,
     TensorInfo,
@@ -78,6 +79,7 @@ def monte_carlo_function(
     signature: Any = None,
     deterministic: InferenceFunction | None = None,
     in_onnx: bool = False,
+    weights: Sequence[Any] = (),
 ) -> InferenceFunction:
     """Return the function of the model's inputs and an int64 `seed` that an artifact serves.
 
@@ -87,6 +89,7 @@ def monte_carlo_function(
         signature: As for `inference_function`.
         deterministic: The model's inference function, where it was made already.
         in_onnx: Whether the function is to be converted to ONNX, rather than to run.
+        weights: Keras variables that become inputs, after the seed, called by their paths.
 
     Raises:
         ValueError: if nothing in the model drops, or it draws by what cannot be seeded.
@@ -94,7 +97,8 @@ def monte_carlo_function(
     """
     check_sampled(model)
     plain = deterministic or inference_function(model, signature)
-    seeded = _with_seed(plain.signature)
+    own = len(plain.inputs) + 1
+    seeded = portable.with_weight_inputs(_with_seed(plain.signature), weights)
     split = SampledModel(
         model, lambda flat: plain.signature.call(model, flat), len(plain.signature.specs)
     )
@@ -105,7 +109,8 @@ def monte_carlo_function(
     names: list[str] = []
 
     def flat(arguments: list[Tensor]) -> list[Tensor]:
-        made = _samples(split, arguments, options, kind, dtypes)
+        with portable.in_place_of(weights, arguments[own:]):
+            made = _samples(split, arguments[:own], options, kind, dtypes)
         outputs = {
             f"{info.name}_{what}": x
             for info, samples in zip(plain.outputs, made, strict=True)
@@ -123,7 +128,11 @@ def monte_carlo_function(
         name=plain.name,
         function=function,
         signature=seeded,
-        inputs=(*plain.inputs, TensorInfo(seeded.names[-1], (), "int64")),
+        inputs=(
+            *plain.inputs,
+            TensorInfo(seeded.names[own - 1], (), "int64"),
+            *_infos(seeded, own),
+        ),
         outputs=tuple(
             _output(name, x)
             for name, x in zip(unique_names(names, seeded.names), concrete.outputs, strict=True)
@@ -141,6 +150,11 @@ def _with_seed(signature: Signature) -> Signature:
     name = unique_names(["seed"], [*signature.names, *(spec.name for spec in signature.specs)])[0]
     spec = tf.TensorSpec([], tf.int64, name=name)
     return replace(signature, names=[*signature.names, name], specs=[*signature.specs, spec])
+
+
+def _infos(signature: Signature, first: int) -> list[TensorInfo]:
+    pairs = zip(signature.names[first:], signature.specs[first:], strict=True)
+    return [TensorInfo(name, tuple(spec.shape), spec.dtype.name) for name, spec in pairs]
 
 
 def _samples(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,13 @@ def export_monte_carlo(
 
 
 def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opset: int) -> None:
-    if onnx_large.large_weights(plain.model):
-        raise ExportError(
-            "Monte-Carlo dropout in ONNX is for models below 2 GB, which one file can hold. Export "
-            "with `export_saved_model`."
-        )
-    function = _portable_function(plain, options)
+    weights = onnx_large.large_weights(plain.model)
+    function = _portable_function(plain, options, weights)
     model = tf2onnx_adapter.convert(function.concrete, opset)
-    inputs = function.inputs if options.rng == "philox" else function.inputs[:-1]
-    if options.rng == "native":
-        del model.graph.input[len(inputs) :]
+    own = len(plain.inputs)
+    inputs = list(function.inputs)
+    if options.rng == "native":  # it takes no seed
+        del inputs[own], model.graph.input[own]
     name_interface(model, inputs, function.outputs)
     kept = [asdict(row) for row in stripped_rows(plain.model)]
     set_metadata(
@@ -94,16 +92,22 @@ def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opse
             "keras_dropouts.versions": json.dumps(versions()),
         },
     )
-    onnx.save(model, str(place))
+    if not weights:
+        onnx.save(model, str(place))
+        return
+    names = [each.name for each in inputs[-len(weights) :]]
+    onnx_large.save_large(model, place, onnx_large.move_weights(model, names, weights))
 
 
-def _portable_function(plain: InferenceFunction, options: MonteCarlo) -> InferenceFunction:
+def _portable_function(
+    plain: InferenceFunction, options: MonteCarlo, weights: Sequence[Any]
+) -> InferenceFunction:
     """Return the function for ONNX; see `portable.portable`, which does it for any other."""
     function = monte_carlo_function(plain.model, options, deterministic=plain, in_onnx=True)
     operations = function.concrete.graph.get_operations()
     calls = any(each.type in portable.CALLS for each in operations)
     narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
-    if not (calls or narrow):
+    if not (calls or narrow or weights):
         return function
     specs = [portable.widened_spec(each) for each in plain.signature.specs]
     wide = replace(
@@ -113,7 +117,9 @@ def _portable_function(plain: InferenceFunction, options: MonteCarlo) -> Inferen
         outputs=tuple(map(_widened, plain.outputs)),
     )
     with portable.inlined(), portable.widened(plain.model):
-        return monte_carlo_function(plain.model, options, deterministic=wide, in_onnx=True)
+        return monte_carlo_function(
+            plain.model, options, deterministic=wide, in_onnx=True, weights=weights
+        )
 
 
 def _widened(info: TensorInfo) -> TensorInfo:

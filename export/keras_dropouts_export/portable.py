@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras.src.backend import AutocastScope
 
 from keras_dropouts_export.inference import InferenceFunction, trace
-from keras_dropouts_export.signature import unique_names
+from keras_dropouts_export.signature import Signature, unique_names
 
 Forward = Callable[[list[Any]], Any]
 
@@ -39,30 +39,38 @@ def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> Infere
         stack.enter_context(inlined())
         if narrow:
             stack.enter_context(widened(function.model))
-        own = [widened_spec(each) for each in function.signature.specs]
-        specs = [
-            tf.TensorSpec(each.shape, each.dtype, name=f"weight_{i}")
-            for i, each in enumerate(weights)
-        ]
-        names = function.signature.names
-        signature = replace(
-            function.signature,
-            specs=own + specs,
-            names=names + unique_names([each.path for each in weights], names),
+        own = replace(
+            function.signature, specs=[widened_spec(each) for each in function.signature.specs]
         )
         forward = _with_weights(function.forward, weights)
-        return trace(function.model, signature, forward)
+        return trace(function.model, with_weight_inputs(own, weights), forward)
+
+
+def with_weight_inputs(signature: Signature, weights: Sequence[Any]) -> Signature:
+    """Return a signature with Keras variables as more inputs, called by their paths."""
+    specs = [
+        tf.TensorSpec(each.shape, each.dtype, name=f"weight_{i}") for i, each in enumerate(weights)
+    ]
+    names = unique_names([each.path for each in weights], signature.names)
+    return replace(signature, specs=signature.specs + specs, names=signature.names + names)
+
+
+@contextmanager
+def in_place_of(weights: Sequence[Any], values: Sequence[Any]) -> Iterator[None]:
+    """Read `values` where a Keras layer reads its variables `weights`."""
+    if not weights:
+        yield
+        return
+    with keras.StatelessScope(state_mapping=list(zip(weights, values, strict=True))):
+        yield
 
 
 def _with_weights(forward: Forward, weights: Sequence[Any]) -> Forward:
     """Return `forward` with the values of `weights` as more inputs."""
-    if not weights:
-        return forward
 
     def call(inputs: list[Any]) -> Any:
         own = len(inputs) - len(weights)
-        mapping = list(zip(weights, inputs[own:], strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
+        with in_place_of(weights, inputs[own:]):
             return forward(inputs[:own])
 
     return call
