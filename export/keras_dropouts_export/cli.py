@@ -33,6 +33,36 @@ _opset = click.option(
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
 _atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")
 _rtol = click.option("--rtol", type=float, help="Relative tolerance [default: the dtype's].")
+_SAMPLING = (
+    click.option("--samples", type=int, help="Keep dropout on, and draw this many samples."),
+    click.option(
+        "--reduce",
+        type=click.Choice(["mean-std", "none"]),
+        help="With --samples: their mean and std, or all of them [default: mean-std]",
+    ),
+    click.option(
+        "--uncertainty",
+        is_flag=True,
+        help="With --samples: entropies and mutual information of class probabilities, too.",
+    ),
+    click.option(
+        "--chunk-size",
+        type=int,
+        help="With --samples: how many run as one batch, which bounds the memory [default: all]",
+    ),
+    click.option(
+        "--rng",
+        type=click.Choice(["philox", "native"]),
+        help="With --samples, ONNX only: native is the runtime's own generator, without a seed "
+        "[default: philox]",
+    ),
+)
+
+
+def _sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_SAMPLING):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,7 +122,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     type=click.Choice(["onnx", "saved_model"]),
     help="[default: onnx if OUT ends in .onnx, else saved_model]",
 )
-@click.option("--samples", type=int, help="Keep dropout on, and draw this many samples.")
+@_sampling_options
 @_opset
 @_seed
 @_atol
@@ -103,19 +133,19 @@ def export(
     model: Path,
     out: Path,
     kind: str | None,
-    samples: int | None,
     opset: int,
     seed: int,
     atol: float | None,
     rtol: float | None,
     overwrite: bool,
     as_json: bool,
+    **sampling: Any,
 ) -> None:
     """Export MODEL to OUT, an .onnx file or a SavedModel folder, once it is proven equal."""
     onnx = kind == "onnx" or (kind is None and out.suffix.lower() == ".onnx")
     arguments: dict[str, Any] = {"opset": opset} if onnx else {}
+    arguments |= _sampling_arguments(sampling, onnx)
     arguments |= {
-        "samples": samples,
         "seed": seed,
         "atol": atol,
         "rtol": rtol,
@@ -161,6 +191,22 @@ def doctor_command(model: Path, opset: int, as_json: bool) -> None:
     report = doctor(read_model(model), opset)
     click.echo(report.to_json() if as_json else report)
     sys.exit(0 if report.ok else 1)
+
+
+def _sampling_arguments(given: dict[str, Any], onnx: bool) -> dict[str, Any]:
+    """Return the arguments of an export from the options that have to do with samples."""
+    found = {
+        name: value for name, value in given.items() if value is not None and value is not False
+    }
+    for name in found:
+        option = f"--{name.replace('_', '-')}"
+        if "samples" not in found:
+            raise click.UsageError(f"{option} is for an export with --samples, which is not given.")
+        if name == "rng" and not onnx:
+            raise click.UsageError(f"{option} is for ONNX files, and OUT is a SavedModel folder.")
+    if "reduce" in found:
+        found["reduce"] = "mean_std" if found["reduce"] == "mean-std" else None
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -131,6 +131,108 @@ def test_export_with_samples(capsys, saved, tmp_path):
     assert "`samples`. Expected" in err
 
 
+def test_export_with_all_samples_in_chunks(capsys, saved, tmp_path):
+    out = tmp_path / "sampled.onnx"
+    options = ("--samples", 5, "--reduce", "none", "--chunk-size", 2)
+    assert run(capsys, "export", saved, out, *options)[0] == 0
+    session = onnxruntime.InferenceSession(out)
+    (info,) = session.get_outputs()
+    assert (info.name, info.shape) == ("score_samples", [5, "batch", 3])
+    assert [each.name for each in session.get_inputs()] == ["image", "seed"]
+    properties = session.get_modelmeta().custom_metadata_map
+    assert json.loads(properties["keras_dropouts.monte_carlo"])["chunk_size"] == 2
+    status, text, _ = run(capsys, "verify", saved, out)
+    assert (status, f"{out}: equal" in text) == (0, True)
+
+
+def test_export_with_native_numbers_takes_no_seed(capsys, saved, tmp_path):
+    out = tmp_path / "sampled.onnx"
+    assert run(capsys, "export", saved, out, "--samples", 8, "--rng", "native")[0] == 0
+    assert [each.name for each in onnxruntime.InferenceSession(out).get_inputs()] == ["image"]
+
+
+@pytest.mark.parametrize("out", ["m.onnx", "served"])
+def test_export_with_uncertainty(capsys, tmp_path, out):
+    path = tmp_path / "classifier.keras"
+    layers = [
+        keras.Input((4,)),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(3, activation="softmax", name="digit"),
+    ]
+    keras.Sequential(layers).save(path)
+    options = ("--samples", 4, "--reduce", "mean-std", "--uncertainty", "--json")
+    status, text, _ = run(capsys, "export", path, tmp_path / out, *options)
+    assert status == 0
+    report = json.loads(text)
+    assert report["samples"] == 4
+    assert [each.split(":")[0] for each in map(str, names_in(report))] == [
+        "digit_mean",
+        "digit_std",
+        "digit_entropy",
+        "digit_expected_entropy",
+        "digit_mutual_information",
+    ]
+
+
+def names_in(report):
+    return [each["name"] if isinstance(each, dict) else each for each in report["outputs"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reduce", "none"], "--reduce is for an export with --samples"),
+        (["--reduce", "mean-std"], "--reduce is for an export with --samples"),
+        (["--uncertainty"], "--uncertainty is for an export with --samples"),
+        (["--chunk-size", "4"], "--chunk-size is for an export with --samples"),
+        (["--rng", "philox"], "--rng is for an export with --samples"),
+        (["--samples", "two"], "'two' is not a valid integer"),
+        (["--samples", "2", "--reduce", "median"], "'median' is not one of"),
+        (["--samples", "2", "--rng", "mersenne"], "'mersenne' is not one of"),
+    ],
+)
+def test_options_of_samples_that_make_no_sense(capsys, saved, tmp_path, options, message):
+    status, out, err = run(capsys, "export", saved, tmp_path / "out.onnx", *options)
+    assert status == 2
+    assert "Usage: keras-dropouts export" in err
+    assert message in err
+    assert out == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_rng_is_for_onnx(capsys, saved, tmp_path):
+    options = ("--samples", 2, "--rng", "native")
+    status, _, err = run(capsys, "export", saved, tmp_path / "served", *options)
+    assert status == 2
+    assert "--rng is for ONNX files, and OUT is a SavedModel folder." in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--samples", "0"], "`samples`. Expected an integer not below 1"),
+        (["--samples", "-2"], "`samples`. Expected an integer not below 1"),
+        (["--samples", "2", "--chunk-size", "0"], "`chunk_size`. Expected an integer not below 1"),
+        (["--samples", "2", "--opset", "15"], "`opset`. Expected 18 or above with `samples`"),
+        (["--samples", "2", "--uncertainty"], "`uncertainty`. Expected False where an output is"),
+    ],
+)
+def test_bad_values_of_samples(capsys, saved, tmp_path, options, message):
+    status, _, err = run(capsys, "export", saved, tmp_path / "out.onnx", *options)
+    assert status == 1
+    assert message in err
+    assert "Traceback" not in err
+    assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_samples_of_a_model_without_dropout(capsys, tmp_path):
+    path = tmp_path / "plain.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="plain").save(path)
+    status, _, err = run(capsys, "export", path, tmp_path / "out.onnx", "--samples", 2)
+    assert status == 1
+    assert "Nothing in model 'plain' drops" in err
+
+
 def test_verify_another_models_artifact_fails(capsys, model, saved, tmp_path):
     out = tmp_path / "model.onnx"
     run(capsys, "export", saved, out)
