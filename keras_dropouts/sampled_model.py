@@ -55,7 +55,7 @@ class SampledModel:
         noisy = [slot for step in self.steps if step.noisy for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
         known = rewrite.is_graph(model) and noisy
-        self.row_size = max(map(program.row_size.get, noisy)) if known else None
+        self.row_size = max(program.row_size[slot] for slot in noisy) if known else None
 
     @property
     def model(self) -> Any:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import masks, random, sampling, schedules
+from keras_dropouts import generators, masks, random, sampling, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
 from keras_dropouts.layers.place import place_in_model, register_key
 
@@ -110,10 +110,10 @@ class BaseDropout(keras.layers.Layer):
 
     def current_rate(self) -> Tensor:
         """Return the present rate as a float32 scalar tensor, inside a compiled step too."""
-        rate = random.read(self._rate)
+        rate = generators.read(self._rate)
         if self.schedule is None:
             return rate
-        scheduled = ops.cast(self.schedule(random.read(self._step)), "float32")
+        scheduled = ops.cast(self.schedule(generators.read(self._step)), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -136,7 +136,7 @@ class BaseDropout(keras.layers.Layer):
         if sampler is not None:
             return sampler.next_stream(self.draws_by_row)
         place = place_in_model(self, self._key)
-        return random.Stream(random.read(self._key), random.read(self._step), place)
+        return random.Stream(generators.read(self._key), generators.read(self._step), place)
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""

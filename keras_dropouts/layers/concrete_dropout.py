@@ -9,7 +9,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts import masks, random
+from keras_dropouts import generators, masks, random
 from keras_dropouts.arguments import (
     check_positive,
     check_rate,
@@ -121,7 +121,7 @@ class ConcreteDropout(BaseDropout):
         return math.log(rate) - math.log1p(-rate) if rate > 0.0 else -1e30
 
     def current_rate(self) -> Tensor:
-        return ops.sigmoid(random.read(self._rate))
+        return ops.sigmoid(generators.read(self._rate))
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:
@@ -163,7 +163,7 @@ class ConcreteDropout(BaseDropout):
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
         noise = random.uniform(stream, self.mask_shape(inputs))
-        logit = random.read(self._rate)
+        logit = generators.read(self._rate)
         kept = masks.concrete_keep(noise, logit, self.temperature)
         factor = kept * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
         dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"
