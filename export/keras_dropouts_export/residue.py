@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
+from keras.src.backend import compute_output_spec
+from keras.src.backend import random as backend_random
 
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.audit import audit_graph
+from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.inference import plain_function
-from keras_dropouts_export.signature import input_signature
+from keras_dropouts_export.signature import Signature, input_signature
+from keras_dropouts_export.silence import training_is_false, untouched
 
 _KNOWN = ("keras.", "keras_dropouts.")
+# What all of `keras.random` and every layer of Keras comes down to.
+_DRAWS = (
+    *("beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle"),
+    *("truncated_normal", "uniform"),
+)
 
 
 def random_layers(model: keras.Model) -> list[str]:
     """Return the paths of layers that draw random numbers in `model(x, training=False)`.
 
     Layers of Keras and of this package are known not to; only a model with others in it is
-    traced, and only where Keras runs on TensorFlow.
+    traced. On TensorFlow its graph shows every draw; on other backends those through
+    `keras.random` are found, and those of a backend's own functions (`jax.random`) are not.
+
+    Raises:
+        ExportError: if the model cannot be traced.
     """
-    if keras.backend.backend() != "tensorflow" or all(map(_known, model._flatten_layers())):
+    if all(map(_known, model._flatten_layers())):
         return []
-    graph = plain_function(model, input_signature(model)).graph
-    found = audit_graph(graph, model.name).random_ops
+    signature = input_signature(model)
+    if keras.backend.backend() != "tensorflow":
+        return _seen_to_draw(model, signature)
+    found = audit_graph(plain_function(model, signature).graph, model.name).random_ops
     return sorted({_layer_of(each.name) for each in found})
 
 
@@ -35,3 +54,52 @@ def _layer_of(operation: str) -> str:
     """Return the scopes around an operation, which are the names of the layers it is in."""
     parts = [part for part in operation.split("/")[:-1] if not part.startswith("stateless")]
     return repr("/".join(parts))
+
+
+def _seen_to_draw(model: keras.Model, signature: Signature) -> list[str]:
+    tensors = [keras.KerasTensor(spec.shape.as_list(), spec.dtype.name) for spec in signature.specs]
+    found: set[str] = set()
+    with untouched(model), training_is_false(BaseDropout), _draws_noted(found):
+        try:
+            compute_output_spec(lambda *flat: signature.call(model, list(flat)), *tensors)
+        except Exception as error:  # whatever a user's own `call` may raise
+            raise ExportError(
+                f"Model {model.name!r} cannot be called on "
+                f"{[str(spec) for spec in signature.specs]}, so what it draws at inference is not "
+                f"known: {error}"
+            ) from error
+    return sorted(repr(path) for path in found)
+
+
+@contextmanager
+def _draws_noted(found: set[str]) -> Iterator[None]:
+    """Add to `found` the names of the layers, outermost first, that this thread draws in."""
+    thread, inside = threading.get_ident(), list[str]()
+    call, draws = keras.layers.Layer.__call__, {x: getattr(backend_random, x) for x in _DRAWS}
+
+    def named(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return call(self, *args, **kwargs)
+        inside.append(self.name)
+        try:
+            return call(self, *args, **kwargs)
+        finally:
+            inside.pop()
+
+    def noted(draw: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() == thread:
+                found.add("/".join(inside))
+            return draw(*args, **kwargs)
+
+        return note
+
+    keras.layers.Layer.__call__ = named
+    for name, draw in draws.items():
+        setattr(backend_random, name, noted(draw))
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = call
+        for name, draw in draws.items():
+            setattr(backend_random, name, draw)

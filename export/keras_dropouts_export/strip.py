@@ -83,7 +83,9 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
         model: A built Keras model.
         allow_unreachable: Whether to return a model that still draws random numbers when it
             predicts, because a layer of the user's own draws them itself (`keras.random` in a
-            `call` that does not ask for `training`). The report lists such layers.
+            `call` that does not ask for `training`). The report lists such layers. On JAX and
+            PyTorch draws by functions of the backend's own (`jax.random`) are not found; those of
+            `keras.random` are, on every backend.
 
     Returns:
         The new model.

@@ -1,5 +1,9 @@
 """Stripping: no dropout is left, and nothing else is different."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +11,7 @@ import pytest
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts import noise
-from keras_dropouts_export import silence
+from keras_dropouts_export import residue, silence
 from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
@@ -131,3 +135,72 @@ def test_a_layer_that_cannot_be_reached_is_named():
         kde.strip_dropout(model)
     report = kde.strip_report(kde.strip_dropout(model, allow_unreachable=True))
     assert [row.what for row in report.rows] == ["removed", "unreachable"]
+
+
+def test_what_draws_is_found_without_a_graph():
+    rolls = Rolls(name="rolls")
+    layers = [keras.Input((4,)), rolls, keras.layers.Dropout(0.5), keras.layers.Lambda(abs)]
+    model = keras.Sequential([*layers, keras.Sequential([keras.layers.Dense(4), rolls])], name="m")
+    before = np.array(rolls.seeds.state)
+    found = residue._seen_to_draw(model, residue.input_signature(model))
+    assert found[0] == "'m/rolls'"
+    assert [each.split("/")[-1] for each in found] == ["rolls'", "rolls'"]
+    np.testing.assert_array_equal(rolls.seeds.state, before)
+    assert residue._seen_to_draw(dense_model(), residue.input_signature(dense_model())) == []
+    assert residue.backend_random.uniform.__name__ == "uniform"
+
+
+class Breaks(Subclassed):
+    """Can be called until it is told not to."""
+
+    broken = False
+
+    def call(self, inputs):  # type: ignore[no-untyped-def]
+        if self.broken:
+            raise RuntimeError("a part is missing")
+        return super().call(inputs)
+
+
+def test_a_model_that_cannot_be_called_is_an_error():
+    model = Breaks()
+    model(data(4, 3))
+    model.broken = True
+    with pytest.raises(
+        kde.ExportError, match=r"(?s)cannot be called on .*what it draws.*a part is"
+    ):
+        residue._seen_to_draw(model, residue.input_signature(model))
+
+
+OTHER_BACKEND = """
+import keras
+import keras_dropouts_export as kde
+
+class Rolls(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        return inputs * keras.random.uniform((4,), seed=self.seeds)
+
+model = keras.Sequential([keras.Input((4,)), Rolls(name="rolls"), keras.layers.Dropout(0.5)])
+try:
+    kde.strip_dropout(model)
+except kde.ExportError as error:
+    print(error)
+print(kde.strip_report(kde.strip_dropout(model, allow_unreachable=True)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_layer_that_cannot_be_reached_is_named_on_other_backends(backend):
+    run = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "draws random numbers at inference in 'sequential/rolls'" in run.stdout, run.stderr
+    assert run.stdout.count("unreachable") == 1 + run.stdout.count("allow_unreachable")
