@@ -18,6 +18,10 @@ Tensor = Any
 
 _lock = threading.RLock()
 _SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
+_TENSORFLOW_S = (  # how the names of random operations that keep a state begin
+    *("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"),
+    *("StatefulUniform", "StatefulStandardNormal", "StatefulTruncatedNormal", "StatefulRandom"),
+)
 _UNSEEDED = ("categorical", "truncated_normal", "shuffle", "gamma", "binomial", "beta")
 
 
@@ -77,6 +81,7 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
         calls: list[Any] = []
         stack.enter_context(_call_flags(active, calls))
         stack.enter_context(_seeded_draws(calls))
+        stack.enter_context(_no_draws_of_tensorflow())
         yield
 
 
@@ -143,6 +148,22 @@ def _seeded_draws(calls: list[Any]) -> Iterator[None]:
 
 
 @contextmanager
+def _no_draws_of_tensorflow() -> Iterator[None]:
+    """Refuse random operations of TensorFlow's own that are traced inside this."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    before = len(graph.get_operations()) if graph else 0
+    yield
+    for each in graph.get_operations()[before:] if graph else ():
+        if each.type.startswith(_TENSORFLOW_S):
+            raise _not_seeded(f"operation {each.name!r}, a {each.type} of TensorFlow's own")
+
+
+@contextmanager
 def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(owner, name)
     setattr(owner, name, value)
@@ -155,11 +176,14 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 def _unseeded(name: str, calls: list[Any]) -> ValueError:
     layer = calls[-1] if calls else None
     where = f"layer {layer.name!r} of class {type(layer).__name__}" if layer else "a function"
+    return _not_seeded(f"{where}, which draws by `keras.random.{name}`")
+
+
+def _not_seeded(received: str) -> ValueError:
     return ValueError(
         f"Invalid value for argument `model`. Expected noise sources that can be seeded: layers of "
         f"keras_dropouts and Keras, and layers that hold a `keras.random.SeedGenerator` and draw "
-        f"by `keras.random.dropout`, `uniform`, `normal` or `randint`. Received: {where}, which "
-        f"draws by `keras.random.{name}`"
+        f"by `keras.random.dropout`, `uniform`, `normal` or `randint`. Received: {received}"
     )
 
 

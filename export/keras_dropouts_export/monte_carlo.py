@@ -29,6 +29,7 @@ Tensor = Any
 
 METADATA = "keras_dropouts.monte_carlo"  # the key of the options in an ONNX file
 SIGNATURE_KEY = "serving_mc"
+NATIVE_MAXIMUM_OPSET = 21
 DRAWS = "StatelessRandomUniformFullIntV2"  # the one random operation that Monte-Carlo dropout has
 
 
@@ -70,6 +71,13 @@ def check_rng_opset(options: MonteCarlo, opset: int) -> None:
             f"{MINIMUM_OPSET} or above with `samples`, as the generator needs BitwiseXor",
             opset,
             'Pass rng="native" to go without seeds.',
+        )
+    if options.rng == "native" and opset > NATIVE_MAXIMUM_OPSET:
+        raise invalid(
+            "opset",
+            f"{NATIVE_MAXIMUM_OPSET} or below with rng='native', as onnxruntime has no later "
+            f"RandomUniformLike",
+            opset,
         )
 
 

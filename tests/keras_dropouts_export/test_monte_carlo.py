@@ -285,7 +285,19 @@ def test_samples_must_be_a_positive_integer(export: Any, samples: Any, tmp_path:
         ({"samples": 2, "uncertainty": 1}, r"`uncertainty`\. Expected True or False"),
         ({"samples": 2, "chunk_size": 0}, r"`chunk_size`\. Expected an integer not below 1"),
         ({"samples": 2, "rng": "mersenne"}, r"`rng`\. Expected one of 'philox', 'native'"),
-        ({"samples": 2, "opset": 17}, r"`opset`\. Expected 18 or above with `samples`"),
+        *(
+            (
+                {"samples": 2, "opset": opset},
+                r"`opset`\. Expected 18 or above with `samples`, as the",
+            )
+            for opset in (13, 15, 17)
+        ),
+        (
+            {"samples": 2, "opset": 22, "rng": "native"},
+            r"`opset`\. Expected 21 or below with rng='native', as onnxruntime has no later Random",
+        ),
+        ({"uncertainty": True}, r"`uncertainty`\. Expected False where `samples` is None"),
+        ({"rng": "native"}, r"`rng`\. Expected 'philox' where `samples` is None"),
         ({"reduce": None}, r"`reduce`\. Expected 'mean_std' where `samples` is None"),
         ({"chunk_size": 3}, r"`chunk_size`\. Expected None where `samples` is None"),
     ],
@@ -296,9 +308,35 @@ def test_bad_options_are_named(arguments: Any, message: str, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_model_without_dropout_is_an_error(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(2)], name="plain")
-    with pytest.raises(ValueError, match="Nothing in model 'plain' drops"):
+@pytest.mark.parametrize("opset", [21, 22, 25])
+def test_later_opsets_draw_the_same(opset: int, tmp_path: Path) -> None:
+    model, x = masked(layers.Dropout(0.4)), np.ones((3, 6, 6, 4), "float32")
+    kde.export_onnx(model, tmp_path / "m.onnx", samples=3, reduce=None, opset=opset)
+    (got,) = serve(tmp_path / "m.onnx", x).values()
+    np.testing.assert_array_equal(got, predicted(model, x, 3).samples)
+
+
+@pytest.mark.parametrize("export", [kde.export_onnx, kde.export_saved_model])
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (layers.Dense(2), "Nothing in model 'plain' drops: it has no dropout layer"),
+        (layers.Dropout(0.0), "Nothing in model 'plain' drops: all of its 1 rates are 0"),
+    ],
+)
+def test_a_model_without_dropout_is_an_error(
+    export: Any, layer: Any, message: str, tmp_path: Path
+) -> None:
+    model = keras.Sequential([keras.Input((6,)), layer], name="plain")
+    with pytest.raises(ValueError, match=message):
+        export(model, tmp_path / f"m{'.onnx' if export is kde.export_onnx else ''}", samples=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_keeps_state_is_an_error(tmp_path: Path) -> None:
+    series = keras.Input(batch_shape=(2, 3, 6))
+    model = keras.Sequential([series, layers.LSTM(3, stateful=True, dropout=0.2)])
+    with pytest.raises(ValueError, match=r"keeps no state between calls.*stateful=False"):
         kde.export_onnx(model, tmp_path / "m.onnx", samples=2)
 
 
@@ -315,7 +353,50 @@ class Odd(layers.Layer):
         return inputs + keras.random.normal(keras.ops.shape(inputs), seed=3)
 
 
-def test_a_noise_source_that_cannot_be_seeded_is_named(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((6,)), Odd(name="odd"), layers.Dropout(0.5)])
-    with pytest.raises(ExportError, match="layer 'odd' of class Odd, which draws by"):
+class Gamma(layers.Layer):
+    """Draws from its generator, by what we have no seeded counterpart of."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(1)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        return inputs * keras.random.gamma(keras.ops.shape(inputs), 2.0, seed=self.generator)
+
+
+class Raw(layers.Layer):
+    """Draws by TensorFlow's own generator."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs + tf.random.uniform(tf.shape(inputs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (Odd, "layer 'odd' of class Odd, which draws by `keras.random.normal`"),
+        (Gamma, "layer 'odd' of class Gamma, which draws by `keras.random.gamma`"),
+        (Raw, "odd.*, a RandomUniform of TensorFlow's own"),
+    ],
+)
+def test_a_noise_source_that_cannot_be_seeded_is_named(
+    kind: Any, named: str, tmp_path: Path
+) -> None:
+    model = keras.Sequential([keras.Input((6,)), kind(name="odd"), layers.Dropout(0.5)])
+    message = f"(?s)Expected noise sources that can be seeded.*{named}"
+    with pytest.raises(ExportError, match=message):
         kde.export_onnx(model, tmp_path / "m.onnx", samples=2)
+    with pytest.raises(ValueError, match=message):
+        predicted(model, np.ones((2, 6), "float32"), 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_saved_model_names_it_too(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((6,)), Gamma(name="odd"), layers.Dropout(0.5)])
+    with pytest.raises(ExportError, match="layer 'odd' of class Gamma, which draws by"):
+        kde.export_saved_model(model, tmp_path / "saved", samples=2)
+    model = keras.Sequential([keras.Input((6,)), Raw(name="odd"), layers.Dropout(0.5)])
+    with pytest.raises(ExportError, match="odd_1/random_uniform/RandomUniform"):
+        kde.export_saved_model(model, tmp_path / "saved", samples=2)
