@@ -18,6 +18,17 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     return _COMPILE[keras.backend.backend()](function, weakref.ref(model))
 
 
+def traced_operations() -> list[Any]:
+    """Return what is in the graph that TensorFlow traces now; nothing elsewhere."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    if tf.executing_eagerly():
+        return []
+    return list(tf.compat.v1.get_default_graph().get_operations())
+
+
 def _tensorflow(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     import tensorflow as tf
 

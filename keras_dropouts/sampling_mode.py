@@ -12,6 +12,7 @@ from keras import ops
 from keras.src import backend  # the functions that Keras's own layers draw with
 
 from keras_dropouts import masks, noise, random, sampling
+from keras_dropouts.compiled import traced_operations
 from keras_dropouts.layers.base import BaseDropout
 
 Tensor = Any
@@ -150,15 +151,9 @@ def _seeded_draws(calls: list[Any]) -> Iterator[None]:
 @contextmanager
 def _no_draws_of_tensorflow() -> Iterator[None]:
     """Refuse random operations of TensorFlow's own that are traced inside this."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    before = len(graph.get_operations()) if graph else 0
+    before = len(traced_operations())
     yield
-    for each in graph.get_operations()[before:] if graph else ():
+    for each in traced_operations()[before:]:
         if each.type.startswith(_TENSORFLOW_S):
             raise _not_seeded(f"operation {each.name!r}, a {each.type} of TensorFlow's own")
 
