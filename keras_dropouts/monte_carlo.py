@@ -25,6 +25,7 @@ Tensor = Any
 # What runs together: rows of a subclassed model, whose insides are not known, and numbers of the
 # largest value that the samples of any other model do not share. More would run no faster.
 _ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 256, 2**24
+_SAMPLES_AT_ONCE = 128  # on TensorFlow each is an operation in each draw, which takes time to trace
 
 _runs: weakref.WeakKeyDictionary[Any, dict[Any, _Run]] = weakref.WeakKeyDictionary()
 
@@ -58,8 +59,8 @@ def mc_predict(
         fixed_masks: Whether all rows of the data share the T masks, as an ensemble of T
             sub-networks does. By default each row has its own.
         chunk_size: How many samples run together as one batch, an integer above 0: what bounds
-            the memory. None takes as many as keep each value that they do not share at 64 MB of
-            float32, or 256 rows of a subclassed model.
+            the memory. None takes up to 128, as long as no value that they do not share has more
+            than 64 MB in float32, or 256 rows of a subclassed model.
         without_dropout: "error" or "warn": what a model is in which nothing drops. After the
             warning the spread is 0.
         verbose: Whether to show a progress bar.
@@ -95,7 +96,7 @@ def mc_predict(
     rows = len(flat[0])
     run = _run_for(model, structure, check_flag(fixed_masks, "fixed_masks"))
     if chunk_size is None:
-        chunk_size = max(1, run.rows_at_once // min(batch, rows))
+        chunk_size = max(1, min(run.rows_at_once // min(batch, rows), _SAMPLES_AT_ONCE))
     chunk = min(count, check_integer(chunk_size, "chunk_size", minimum=1))
     steps = -(-rows // batch)
     bar = keras.utils.Progbar(steps) if check_flag(verbose, "verbose") else None
