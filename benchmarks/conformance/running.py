@@ -52,6 +52,19 @@ def caller(layer: Any, subject: Subject, execution: str) -> Callable[[np.ndarray
     return run
 
 
+def wrapped_layer_fails(subject: Subject, x: np.ndarray, dtype: str, execution: str) -> bool:
+    """Return whether the layer that is wrapped cannot do it by itself, without dropout."""
+    layer = getattr(subject.make(rate=0.5, seed=1, dtype=dtype), "layer", None)
+    if layer is None:
+        return False
+    try:
+        subject.call(layer, subject.data(2))
+        caller(layer, subject, execution)(x)
+    except Exception:  # noqa: BLE001 - whatever Keras or its backend raises
+        return True
+    return False
+
+
 def to_numpy(tensor: Any) -> np.ndarray:
     """Return a tensor as float64 in NumPy."""
     return np.asarray(ops.convert_to_numpy(tensor), "float64")

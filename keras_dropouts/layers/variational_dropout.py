@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers as keras_layers
 from keras import ops
+from keras.src.backend.common.variables import AutocastScope
 
 from keras_dropouts import random
 from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
@@ -104,8 +105,15 @@ class VariationalDropout(WrappingDropout):
 
     def _uniform(self, rate: float) -> Tensor:
         """Return the log variances at which all weights have the alpha of one rate."""
-        kernel = ops.cast(ops.convert_to_tensor(self.layer._kernel.value), "float32")
-        return ops.log(ops.square(kernel) + 1e-8) + math.log(rate) - math.log1p(-rate)
+        return ops.log(ops.square(self._kernel()) + 1e-8) + math.log(rate) - math.log1p(-rate)
+
+    def _kernel(self) -> Tensor:
+        """Return the kernel in float32, not rounded to the dtype of the computation.
+
+        Which weights are 0 must not depend on that.
+        """
+        with AutocastScope(None):
+            return ops.cast(ops.convert_to_tensor(self.layer._kernel), "float32")
 
     @property
     def rate(self) -> float:
@@ -133,8 +141,8 @@ class VariationalDropout(WrappingDropout):
         return ops.mean(ops.sigmoid(self._log_alpha(self.log_variance)))
 
     def _log_alpha(self, log_variance: Any) -> Tensor:
-        kernel = ops.cast(ops.convert_to_tensor(self.layer._kernel), "float32")
-        log_alpha = ops.convert_to_tensor(log_variance) - ops.log(ops.square(kernel) + 1e-8)
+        log_kernel = ops.log(ops.square(self._kernel()) + 1e-8)
+        log_alpha = ops.convert_to_tensor(log_variance) - log_kernel
         return ops.clip(log_alpha, -20.0, 20.0)
 
     def _divergence(self, log_variance: Tensor) -> Tensor:
@@ -148,7 +156,7 @@ class VariationalDropout(WrappingDropout):
         if training:
             return super().call(inputs, training=True)
         needed = ops.cast(self._log_alpha(self.log_variance) <= self.threshold, "float32")
-        kernel = ops.convert_to_tensor(self.layer._kernel.value) * needed
+        kernel = self._kernel() * needed
         with replaced(self.layer, _kernel=ops.cast(kernel, self.layer.compute_dtype)):
             return call_wrapped(self.layer, inputs)
 

@@ -166,9 +166,10 @@ def test_each_execution_counts_steps_and_draws_the_same_masks(subject: Subject) 
 def test_dtype_policies(subject: Subject, policy: str) -> None:
     layer = subject.make(rate=0.5, seed=3, dtype=policy)
     x = ops.cast(subject.data(), "int32" if subject.tokens else layer.compute_dtype)
-    output = subject.call(layer, x, training=True)
-    assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
-    assert np.isfinite(_numpy(output)).all()
+    for training in (True, False):
+        output = subject.call(layer, x, training=training)
+        assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
+        assert np.isfinite(_numpy(output)).all()
     for variable in (layer._rate, layer._step, layer._key):
         assert variable.dtype in ("float32", "int32")
 

@@ -90,3 +90,21 @@ def test_useless_weights_are_found() -> None:
 def test_bad_input(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         kd.VariationalDropout(keras.layers.Dense(3), **arguments)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float32"])
+def test_what_is_zeroed_does_not_depend_on_the_compute_dtype(dtype):
+    wrapped = keras.layers.Dense(64, dtype=dtype)
+    layer = kd.VariationalDropout(wrapped, rate=0.9, threshold=2.0, dtype=dtype)
+    x = np.random.default_rng(0).standard_normal((4, 50)).astype("float32")
+    layer.build(x.shape)
+    # Log alphas on both sides of the threshold, most of them within the rounding of half a kernel.
+    kernel = ops.convert_to_numpy(wrapped.kernel)
+    near = 2.0 + np.random.default_rng(1).uniform(-1e-3, 1e-3, kernel.shape)
+    layer.log_variance.assign(near + np.log(kernel**2 + 1e-8))
+    stripped = layer.stripped()
+    assert 0.1 < np.mean(ops.convert_to_numpy(stripped.kernel) == 0) < 0.9
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(ops.cast(layer(x), "float32")),
+        ops.convert_to_numpy(ops.cast(stripped(x), "float32")),
+    )
