@@ -39,8 +39,8 @@ import onnxruntime
 import tensorflow as tf
 
 import keras_dropouts_export as kde
-from keras_dropouts_export.inference import InferenceFunction, inference_function
-from keras_dropouts_export.trial_inputs import trial_inputs
+from keras_dropouts_export.tracing.inference import InferenceFunction, inference_function
+from keras_dropouts_export.verification.trial_inputs import trial_inputs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

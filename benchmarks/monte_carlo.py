@@ -33,7 +33,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts_export.philox_onnx import Counter, philox
+from keras_dropouts_export.conversion.philox import Counter, philox
 
 SAMPLES = (1, 8, 32, 128)
 BATCH = 32

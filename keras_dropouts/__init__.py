@@ -25,10 +25,10 @@ from keras_dropouts.layers import (
     concrete_regularizers,
     depth_rates,
 )
-from keras_dropouts.monte_carlo import mc_predict
-from keras_dropouts.prediction import MonteCarloPrediction
+from keras_dropouts.monte_carlo.predict import mc_predict
+from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.r_drop import RDrop
-from keras_dropouts.surgery import add_dropout, inspect_dropout, replace_dropout, set_rates
+from keras_dropouts.surgery.replace import add_dropout, inspect_dropout, replace_dropout, set_rates
 
 __version__ = "0.1.0"
 

@@ -16,7 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 import keras_dropouts as kd
 from keras_dropouts import sampling
-from keras_dropouts_export import onnx_sampler
+from keras_dropouts_export.conversion import onnx_sampler
 
 # (tag, number of the sample) -> the numbers of one draw, in their order
 Draws = dict[tuple[int, int], np.ndarray]

@@ -11,7 +11,8 @@ import numpy as np
 from running import gradient_of, to_numpy, wrapped_layer_fails
 from statistical import NOT_ASKED, RATE, Check
 
-from keras_dropouts import rewrite, schedules
+from keras_dropouts import schedules
+from keras_dropouts.surgery import rewrite
 from subjects import Subject
 
 

@@ -7,15 +7,16 @@ from keras_dropouts_export import quiet_start as _quiet_start  # noqa: F401  (be
 
 # isort: split
 import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
-from keras_dropouts_export.audit import AuditReport, audit
+from keras_dropouts_export.auditing.audit import AuditReport, audit
 from keras_dropouts_export.doctor import DoctorReport, doctor
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.freeze import freeze_dropout
 from keras_dropouts_export.onnx import export_onnx
-from keras_dropouts_export.parity import ParityReport, verify
 from keras_dropouts_export.report import ExportReport
 from keras_dropouts_export.saved_model import export_saved_model
 from keras_dropouts_export.strip import StripReport, strip_dropout, strip_report
+from keras_dropouts_export.verification.parity import ParityReport
+from keras_dropouts_export.verify import verify
 
 __all__ = [
     "AuditReport",

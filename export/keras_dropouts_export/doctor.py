@@ -12,13 +12,14 @@ import keras
 import tensorflow as tf
 from keras.src.ops.operation import Operation
 
-from keras_dropouts import noise, rewrite
-from keras_dropouts_export import signature, tf2onnx_adapter
-from keras_dropouts_export.audit import AuditReport, audit_graph
+from keras_dropouts.surgery import kinds, noise
+from keras_dropouts_export.auditing.audit import AuditReport, audit_graph
+from keras_dropouts_export.conversion import adapter
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.inference import inference_function, traced
 from keras_dropouts_export.onnx import check_opset
-from keras_dropouts_export.silence import untouched
+from keras_dropouts_export.tracing import signature
+from keras_dropouts_export.tracing.inference import inference_function, traced
+from keras_dropouts_export.tracing.silence import untouched
 
 _OURS = "Export with `export_onnx` or `export_saved_model` of this package"
 _SWITCHED_OFF = f"{_OURS}, which switch it off."
@@ -102,7 +103,7 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
 
 
 def _paths(model: Any) -> dict[int, str]:
-    rewrite.check_model(model)
+    kinds.check_model(model)
     return {id(layer): path for path, layer in noise.walk(model)}
 
 
@@ -163,7 +164,7 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
 
 def _baked(model: Any) -> set[int]:
     """Return the ids of layers that a graph in the model calls with training=True."""
-    graphs = [each for each in model._flatten_layers() if rewrite.is_graph(each)]
+    graphs = [each for each in model._flatten_layers() if kinds.is_graph(each)]
     return {
         id(node.operation)
         for graph in graphs
@@ -221,7 +222,7 @@ def _owner(operation: str, model: Any, layers: dict[str, Any]) -> str:
 def _not_in_onnx(model: Any, opset: int, given: Any) -> Iterator[Diagnosis]:
     layers = dict(noise.walk(model))
     concrete = inference_function(model, given).concrete
-    for operation, name in tf2onnx_adapter.unknown_operations(concrete, opset):
+    for operation, name in adapter.unknown_operations(concrete, opset):
         path = _owner(name, model, layers)
         kind = type(layers.get(path, model)).__name__
         why = (
@@ -230,7 +231,7 @@ def _not_in_onnx(model: Any, opset: int, given: Any) -> Iterator[Diagnosis]:
         )
         yield Diagnosis(path or model.name, kind, "unknown op", why, f"{_OURS}.")
     try:
-        tf2onnx_adapter.convert(concrete, opset)
+        adapter.convert(concrete, opset)
     except ExportError as error:
         fix = "Replace the layer, or export with `export_saved_model`."
         yield Diagnosis(model.name, type(model).__name__, "blocked", str(error), fix)

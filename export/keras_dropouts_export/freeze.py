@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from keras_dropouts import noise, rewrite
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import noise, rewrite
 from keras_dropouts_export.strip import StrippedRow, keep_report
 
 

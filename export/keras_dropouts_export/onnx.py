@@ -12,14 +12,14 @@ import keras
 import onnx
 
 from keras_dropouts.arguments import check_integer, invalid
-from keras_dropouts_export import onnx_large, tf2onnx_adapter
-from keras_dropouts_export.inference import InferenceFunction, inference_function
-from keras_dropouts_export.monte_carlo import check_rng_opset, monte_carlo_options
-from keras_dropouts_export.monte_carlo_export import export_monte_carlo
-from keras_dropouts_export.onnx_graph import name_interface, set_metadata
+from keras_dropouts_export.conversion import adapter, large_files
+from keras_dropouts_export.conversion.onnx_graph import name_interface, set_metadata
 from keras_dropouts_export.pipeline import Progress, export, stripped_rows
-from keras_dropouts_export.portable import portable
 from keras_dropouts_export.report import ExportReport, versions
+from keras_dropouts_export.sampling.sampled_export import export_monte_carlo
+from keras_dropouts_export.sampling.sampled_function import check_rng_opset, monte_carlo_options
+from keras_dropouts_export.tracing.inference import InferenceFunction, inference_function
+from keras_dropouts_export.tracing.portable import portable
 
 
 def export_onnx(
@@ -116,7 +116,7 @@ def export_onnx(
 
 def check_opset(opset: Any) -> int:
     """Return `opset` if files of that version can be made."""
-    low, high = tf2onnx_adapter.MINIMUM_OPSET, tf2onnx_adapter.MAXIMUM_OPSET
+    low, high = adapter.MINIMUM_OPSET, adapter.MAXIMUM_OPSET
     if not isinstance(opset, int) or isinstance(opset, bool) or not low <= opset <= high:
         raise invalid("opset", f"an integer from {low} to {high}", opset)
     return check_integer(opset, "opset")
@@ -124,9 +124,9 @@ def check_opset(opset: Any) -> int:
 
 def write_onnx(function: InferenceFunction, place: Path, opset: int) -> InferenceFunction:
     """Write the ONNX form of `function` to `place`, and return the function in that form."""
-    weights = onnx_large.large_weights(function.model) if function.forward is not None else []
+    weights = large_files.large_weights(function.model) if function.forward is not None else []
     written = portable(function, weights)
-    model = tf2onnx_adapter.convert(written.concrete, opset)
+    model = adapter.convert(written.concrete, opset)
     name_interface(model, written.inputs, written.outputs)
     stripped = [asdict(row) for row in stripped_rows(function.model)]
     set_metadata(
@@ -142,5 +142,5 @@ def write_onnx(function: InferenceFunction, place: Path, opset: int) -> Inferenc
         return written
     own = len(function.inputs)
     names = [each.name for each in written.inputs[own:]]
-    onnx_large.save_large(model, place, onnx_large.move_weights(model, names, weights))
+    large_files.save_large(model, place, large_files.move_weights(model, names, weights))
     return replace(written, inputs=written.inputs[:own])

@@ -12,11 +12,11 @@ from keras.src.backend import compute_output_spec
 from keras.src.backend import random as backend_random
 
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts_export.audit import audit_graph
+from keras_dropouts_export.auditing.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.inference import plain_function
-from keras_dropouts_export.signature import Signature, input_signature
-from keras_dropouts_export.silence import training_is_false, untouched
+from keras_dropouts_export.tracing.inference import plain_function
+from keras_dropouts_export.tracing.signature import Signature, input_signature
+from keras_dropouts_export.tracing.silence import training_is_false, untouched
 
 _KNOWN = ("keras.", "keras_dropouts.")
 # What all of `keras.random` and every layer of Keras comes down to.

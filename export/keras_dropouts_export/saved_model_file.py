@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_dropouts_export.inference import InferenceFunction
+from keras_dropouts_export.tracing.inference import InferenceFunction
 
 
 def write_saved_model(

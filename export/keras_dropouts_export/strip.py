@@ -9,9 +9,9 @@ from typing import Any
 
 import keras
 
-from keras_dropouts import noise, rewrite
 from keras_dropouts.arguments import check_flag
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import kinds, noise, rewrite
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.residue import random_layers
 
@@ -103,8 +103,8 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     ['Dense']
     """
     check_flag(allow_unreachable, "allow_unreachable")
-    rewrite.check_model(model)
-    if rewrite.is_graph(model):
+    kinds.check_model(model)
+    if kinds.is_graph(model):
         new = rewrite.rewrite(model, _without_dropout)
     else:
         new = rewrite.copy_model(model)

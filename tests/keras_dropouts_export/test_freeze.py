@@ -10,8 +10,8 @@ import pytest
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts import noise
-from keras_dropouts_export import silence
+from keras_dropouts.surgery import noise
+from keras_dropouts_export.tracing import silence
 from served import data, graph_model, image_model, inputs_of
 
 WITHOUT_PACKAGE = """

@@ -10,8 +10,9 @@ import pytest
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts import noise
-from keras_dropouts_export import residue, silence
+from keras_dropouts.surgery import noise
+from keras_dropouts_export import residue
+from keras_dropouts_export.tracing import silence
 from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}

@@ -6,7 +6,8 @@ import stat
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export import onnx, parity, saved_model, target
+from keras_dropouts_export import onnx, saved_model, target
+from keras_dropouts_export.verification import parity
 from served import dense_model
 
 EXPORTS = [(kde.export_onnx, "m.onnx"), (kde.export_saved_model, "m")]

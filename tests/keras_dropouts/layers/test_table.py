@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_dropouts import rewrite, schedules
+from keras_dropouts import schedules
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import rewrite
 from subjects import SUBJECTS, Subject, layer_classes
 
 BACKEND = keras.backend.backend()

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import keras_dropouts as kd
-from keras_dropouts.rewrite import rewrite
+from keras_dropouts.surgery.rewrite import rewrite
 
 
 def _layer(rate: float = 0.2, **kwargs: float) -> kd.VariationalDropout:

@@ -1,0 +1,1 @@
+"""What is left in an artifact that must not be served."""

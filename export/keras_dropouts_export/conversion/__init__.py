@@ -1,0 +1,1 @@
+"""From a traced function to an ONNX file: tf2onnx, and what it lacks or gets wrong."""

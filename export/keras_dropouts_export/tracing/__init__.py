@@ -1,0 +1,1 @@
+"""From a Keras model to the function that it is at inference."""

@@ -1,0 +1,136 @@
+"""What a model takes: the structure of its inputs, their names, shapes and dtypes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts.surgery import kinds
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs of a model.
+
+    structure: the arguments of its call, with the index of an input in each leaf; keywords: the
+    names of the arguments, or () where they go by position; names: of the inputs; specs: their
+    shapes and dtypes, under names that TensorFlow takes.
+    """
+
+    structure: Any
+    keywords: tuple[str, ...]
+    names: list[str]
+    specs: list[tf.TensorSpec]
+
+    def arguments(self, flat: list[Tensor]) -> list[Any]:
+        """Return the arguments of the model's call for a flat list of tensors."""
+        return [keras.tree.map_structure(lambda i: flat[i], each) for each in self.structure]
+
+    def call(self, model: keras.Model, flat: list[Tensor], training: bool | None = False) -> Any:
+        """Call `model` on a flat list of tensors, for inference unless `training` says not."""
+        arguments = self.arguments(flat)
+        extra = {"training": training} if model._call_has_training_arg else {}
+        if len(self.keywords) < 2:
+            return model(*arguments, **extra)
+        return model(**dict(zip(self.keywords, arguments, strict=True)), **extra)
+
+
+def input_signature(model: keras.Model, given: Any = None) -> Signature:
+    """Return the inputs of a built model, from `given` where that is not None.
+
+    `given` is what the model takes as its first argument, or a tuple of several arguments.
+
+    Raises:
+        ValueError: if the inputs are not known, or `given` holds something that is not a spec.
+    """
+    if given is not None:
+        return _signature(list(given) if isinstance(given, tuple) else [given], ())
+    if kinds.is_graph(model):
+        graph = model._functional if isinstance(model, keras.Sequential) else model
+        return _signature([graph.input], ())
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not shapes:
+        raise invalid(
+            "model",
+            "a model whose inputs are known",
+            model,
+            "Call it once on data, or pass `input_signature`.",
+        )
+    arguments = {key.removesuffix("_shape"): value for key, value in shapes.items()}
+    if len(arguments) == 1:
+        name = next(iter(inspect.signature(model.call).parameters), "inputs")
+        arguments = {name: next(iter(arguments.values()))}
+    specs = [_from_shapes(shape, key, model.input_dtype) for key, shape in arguments.items()]
+    return _signature(specs, tuple(arguments))
+
+
+def _from_shapes(shape: Any, name: str, dtype: str) -> Any:
+    """Return specs for a structure of shapes, with a dynamic batch dimension."""
+    if isinstance(shape, dict):
+        return {key: _from_shapes(value, key, dtype) for key, value in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return tf.TensorSpec([None, *shape[1:]], dtype, name=name)
+    return [_from_shapes(value, f"{name}_{i}", dtype) for i, value in enumerate(shape)]
+
+
+def _signature(arguments: list[Any], keywords: tuple[str, ...]) -> Signature:
+    labels = keywords or ("",) * len(arguments)
+    flat = [
+        pair
+        for each, label in zip(arguments, labels, strict=True)
+        for pair in _flatten(each, label)
+    ]
+    names = unique_names([name for name, _ in flat], [])
+    plain = unique_names([_identifier(name) for name in names], [])
+    specs = [_spec(x, name) for name, (_, x) in zip(plain, flat, strict=True)]
+    counter = iter(range(len(specs)))
+    structure = keras.tree.map_structure(lambda _: next(counter), arguments)
+    return Signature(structure, keywords, names, specs)
+
+
+def _flatten(argument: Any, keyword: str) -> list[tuple[str, Any]]:
+    pairs = []
+    for path, x in keras.tree.flatten_with_path(argument):
+        keys = "_".join(str(part) for part in path if isinstance(part, str))
+        history = getattr(x, "_keras_history", None)
+        name = history.operation.name if history else getattr(x, "name", None)
+        pairs.append((name or keys or keyword or "input", x))
+    return pairs
+
+
+def _identifier(name: str) -> str:
+    """Return `name` as the name of an argument; TensorFlow would change and log others."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return plain if plain[0].isalpha() else f"arg_{plain}"
+
+
+def _spec(x: Any, name: str) -> tf.TensorSpec:
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if shape is None or dtype is None:
+        raise invalid(
+            "input_signature", "a structure of tf.TensorSpec or keras.InputSpec with dtype", x
+        )
+    return tf.TensorSpec(shape, keras.backend.standardize_dtype(dtype), name=name)
+
+
+def unique_names(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Return `names` with `_1`, `_2` ... after those that are taken by then."""
+    used = set(taken)
+    result = []
+    for name in names:
+        number, unique = 0, name
+        while unique in used:
+            number += 1
+            unique = f"{name}_{number}"
+        used.add(unique)
+        result.append(unique)
+    return result

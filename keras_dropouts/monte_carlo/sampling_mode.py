@@ -1,0 +1,241 @@
+"""For the time of a run: dropout on, and drawn from a sampler; everything else as at inference."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+from keras.src import backend  # the functions that Keras's own layers draw with
+
+from keras_dropouts import masks, random, sampling
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.monte_carlo.compiled import traced_operations
+from keras_dropouts.surgery import noise
+
+Tensor = Any
+
+_lock = threading.RLock()
+_SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
+_TENSORFLOW_S = (  # how the names of random operations that keep a state begin
+    *("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"),
+    *("StatefulUniform", "StatefulStandardNormal", "StatefulTruncatedNormal", "StatefulRandom"),
+)
+_UNSEEDED = ("categorical", "truncated_normal", "shuffle", "gamma", "binomial", "beta")
+
+
+def active_parts(layer: Any) -> list[Any]:
+    """Return the parts of a layer or model, itself included, that draw in Monte-Carlo sampling.
+
+    These are dropout and noise layers with a rate that is not 0 now, and layers outside Keras
+    that hold a `keras.random.SeedGenerator`. Augmentation and preprocessing stay off.
+    """
+    found: dict[int, Any] = {}
+    for part in layer._flatten_layers():
+        if _draws(part):
+            found[id(part)] = part
+            if isinstance(part, BaseDropout):
+                # A cell takes the mask that VariationalRNN draws for it only in training.
+                found |= {id(each): each for each in part._flatten_layers() if _is_recurrent(each)}
+    return list(found.values())
+
+
+def _is_recurrent(part: Any) -> bool:
+    return isinstance(part, keras.layers.RNN) or hasattr(part, "get_dropout_mask")
+
+
+def _draws(part: Any) -> bool:
+    if isinstance(part, BaseDropout):
+        rates = (part.rate, *(getattr(part, name, None) for name in _SECOND_RATES))
+        return any(rate is not None and rate > 0.0 for rate in rates)
+    attributes = noise.rate_attributes(part)
+    if attributes:
+        values = [getattr(*noise.holder(part, attribute), None) for attribute in attributes]
+        return any(isinstance(value, (int, float)) and value > 0 for value in values)
+    # Keras's own other holders of a generator are augmentation, and recurrent layers, which
+    # only hand it to their cells.
+    own = type(part).__module__.startswith("keras.src.")
+    return bool(part._seed_generators) and not own
+
+
+def wants_training(layer: Any, active: set[int]) -> bool:
+    """Return the `training` that a layer is called with in Monte-Carlo sampling."""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        # It calls `layer.layer.call` itself, past the place where the flag is set.
+        return wants_training(layer.layer, active)
+    return id(layer) in active
+
+
+@contextmanager
+def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
+    """Call the layers of `model` inside this: dropout draws from the active sampler, if any.
+
+    `active` holds the ids of the parts that draw, from `active_parts`, which cannot be asked while
+    a function is traced. Where no sampler is active dropout is off, and a draw is an error.
+    Losses, call flags and what Keras's layers draw with are put back on leaving, whatever happens.
+    """
+    with _lock, ExitStack() as stack:
+        for layer in model._flatten_layers():
+            stack.enter_context(_as_it_was(layer))
+        calls: list[Any] = []
+        stack.enter_context(_call_flags(active, calls))
+        stack.enter_context(_seeded_draws(calls))
+        stack.enter_context(_no_draws_of_tensorflow())
+        yield
+
+
+@contextmanager
+def _as_it_was(layer: Any) -> Iterator[None]:
+    called, losses = layer._called, list(layer._losses)
+    try:
+        yield
+    finally:
+        layer._called = called
+        layer._losses.clear()  # tensors of a traced function must not stay behind
+        layer._losses.extend(losses)
+
+
+@contextmanager
+def _call_flags(active: set[int], calls: list[Any]) -> Iterator[None]:
+    original = keras.layers.Layer.__call__
+    thread = threading.get_ident()
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:  # another thread may train its own model meanwhile
+            return original(self, *args, **kwargs)
+        if self._call_has_training_arg:
+            on = sampling.active() is not None and wants_training(self, active)
+            kwargs["training"] = on
+        calls.append(self)
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            calls.pop()
+
+    with _replaced(keras.layers.Layer, "__call__", call):
+        yield
+
+
+@contextmanager
+def _seeded_draws(calls: list[Any]) -> Iterator[None]:
+    thread = threading.get_ident()
+
+    def here(name: str, seeded: Callable[..., Any]) -> Callable[..., Any]:
+        original = getattr(backend.random, name)
+
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return original(*args, **kwargs)
+            if sampling.active() is None:
+                raise _unseeded(name, calls)
+            return seeded(*args, **kwargs)
+
+        return draw
+
+    def refuse(name: str) -> Callable[..., Any]:
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            raise _unseeded(name, calls)
+
+        return draw
+
+    replacements = {name: here(name, seeded) for name, seeded in _SEEDED.items()}
+    replacements |= {name: here(name, refuse(name)) for name in _UNSEEDED}
+    with ExitStack() as stack:
+        for name, draw in replacements.items():
+            stack.enter_context(_replaced(backend.random, name, draw))
+        yield
+
+
+@contextmanager
+def _no_draws_of_tensorflow() -> Iterator[None]:
+    """Refuse random operations of TensorFlow's own that are traced inside this."""
+    before = len(traced_operations())
+    yield
+    for each in traced_operations()[before:]:
+        if each.type.startswith(_TENSORFLOW_S):
+            raise _not_seeded(f"operation {each.name!r}, a {each.type} of TensorFlow's own")
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+def _unseeded(name: str, calls: list[Any]) -> ValueError:
+    layer = calls[-1] if calls else None
+    where = f"layer {layer.name!r} of class {type(layer).__name__}" if layer else "a function"
+    return _not_seeded(f"{where}, which draws by `keras.random.{name}`")
+
+
+def _not_seeded(received: str) -> ValueError:
+    return ValueError(
+        f"Invalid value for argument `model`. Expected noise sources that can be seeded: layers of "
+        f"keras_dropouts and Keras, and layers that hold a `keras.random.SeedGenerator` and draw "
+        f"by `keras.random.dropout`, `uniform`, `normal` or `randint`. Received: {received}"
+    )
+
+
+def _dropout(inputs: Tensor, rate: float, noise_shape: Any = None, seed: Any = None) -> Tensor:
+    if not rate:
+        return inputs
+    shape = tuple(ops.shape(inputs))
+    if noise_shape is not None:
+        shape = tuple(
+            size if given is None else given
+            for size, given in zip(shape, _sizes(noise_shape), strict=True)
+        )
+    stream = _stream()
+    rate = ops.convert_to_tensor(rate, "float32")
+    keep = masks.draw_keep(stream, shape, rate)
+    return masks.apply_mask(inputs, keep, masks.keep_scale(rate), gradient=False)
+
+
+def _uniform(
+    shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    numbers = random.uniform(_stream(), _sizes(shape)) * (maxval - minval) + minval
+    return ops.cast(numbers, dtype or keras.config.floatx())
+
+
+def _normal(
+    shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
+) -> Tensor:
+    numbers = random.normal(_stream(), _sizes(shape)) * stddev + mean
+    return ops.cast(numbers, dtype or keras.config.floatx())
+
+
+def _randint(
+    shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
+) -> Tensor:
+    span = ops.cast(maxval - minval, "float32")
+    numbers = ops.floor(random.uniform(_stream(), _sizes(shape)) * span)
+    return ops.cast(ops.minimum(numbers, span - 1.0), dtype) + ops.cast(minval, dtype)
+
+
+def _stream() -> random.Stream:
+    sampler = sampling.active()
+    if sampler is None:
+        raise RuntimeError("no sampler is active")
+    return sampler.next_stream()
+
+
+def _sizes(shape: Any) -> tuple[Any, ...]:
+    if isinstance(shape, (tuple, list)):
+        return tuple(shape)
+    return tuple(shape[i] for i in range(shape.shape[0]))
+
+
+_SEEDED: dict[str, Callable[..., Any]] = {
+    "dropout": _dropout,
+    "uniform": _uniform,
+    "normal": _normal,
+    "randint": _randint,
+}

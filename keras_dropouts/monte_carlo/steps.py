@@ -1,0 +1,134 @@
+"""The graph of a model as a list of steps, nested models included."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.monte_carlo.sampling_mode import active_parts
+from keras_dropouts.sampling import set_mask
+from keras_dropouts.surgery import kinds
+
+Tensor = Any
+Slot = int
+
+_DYNAMIC = 128  # the size that a dynamic dimension is taken for
+
+
+@dataclass
+class Step:
+    """One call: `run` takes a dict from slots to values and returns a flat list of outputs.
+
+    draws: whether it holds an active noise source; each_sample: whether it has to be called once
+    for each sample.
+    """
+
+    run: Callable[[dict[Slot, Tensor]], list[Tensor]]
+    inputs: list[Slot]
+    outputs: list[Slot]
+    draws: bool = False
+    each_sample: bool = False
+    noisy: bool = False
+
+
+@dataclass
+class Program:
+    """Steps in the order of their calls, and what is known of the slots.
+
+    has_rows: whether its first axis is the batch; row_size: numbers in a row, where it has rows.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    has_rows: dict[Slot, bool] = field(default_factory=dict)
+    row_size: dict[Slot, int] = field(default_factory=dict)
+
+    def slot(self, has_rows: bool, shape: tuple[int | None, ...] = ()) -> Slot:
+        """Return a new slot."""
+        slot = len(self.has_rows)
+        self.has_rows[slot] = has_rows
+        self.row_size[slot] = math.prod(size or _DYNAMIC for size in shape[1:])
+        return slot
+
+
+def graph_of(model: Any) -> Any:
+    """Return the Functional graph of a graph model."""
+    return model._functional if isinstance(model, keras.Sequential) else model
+
+
+def add_graph(program: Program, model: Any, inputs: list[Slot]) -> list[Slot]:
+    """Add the steps of a Sequential or Functional model; return the slots of its outputs."""
+    graph, held = graph_of(model), weakref.ref(model)
+    entered = [program.slot(program.has_rows[slot]) for slot in inputs]
+
+    def enter(values: dict[Slot, Tensor]) -> list[Tensor]:
+        # What a model's own call does to its inputs before the first layer sees them.
+        flat = [_cast_input(held(), values[slot]) for slot in inputs]
+        graph = graph_of(held())
+        made = graph._standardize_inputs(keras.tree.pack_sequence_as(graph._inputs_struct, flat))
+        for before, after in zip(flat, made, strict=True):
+            if getattr(before, "_keras_mask", None) is not None:
+                set_mask(after, before._keras_mask)
+        return list(made)
+
+    program.steps.append(Step(enter, inputs, entered))
+    slots = dict(zip(map(id, graph.inputs), entered, strict=True))
+    for depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[depth]:
+            if not node.is_input:
+                _add_node(program, node, slots, _batch_size(graph))
+    return [slots[id(x)] for x in graph.outputs]
+
+
+def _add_node(program: Program, node: Any, slots: dict[int, Slot], batch: int | None) -> None:
+    operation, arguments = node.operation, node.arguments
+    places = {id(x): slots[id(x)] for x in arguments.keras_tensors}
+    if _can_inline(operation, arguments):
+        inputs = [places[id(x)] for x in keras.tree.flatten(arguments.args[0])]
+        outputs = add_graph(program, operation, inputs)
+    else:
+        outputs = [
+            program.slot(bool(x.shape) and x.shape[0] == batch, x.shape) for x in node.outputs
+        ]
+
+        def run(values: dict[Slot, Tensor]) -> list[Tensor]:
+            args, kwargs = arguments.fill_in({key: values[slot] for key, slot in places.items()})
+            return keras.tree.flatten(operation(*args, **kwargs))
+
+        is_layer = isinstance(operation, keras.layers.Layer)
+        draws = is_layer and bool(active_parts(operation))
+        each = draws and each_sample(operation)
+        program.steps.append(Step(run, list(places.values()), outputs, draws, each))
+    slots.update(zip(map(id, node.outputs), outputs, strict=True))
+
+
+def _can_inline(operation: Any, arguments: Any) -> bool:
+    """Return whether a node is a call of a nested graph model on its inputs alone."""
+    plain = all(key == "training" or value is None for key, value in arguments.kwargs.items())
+    return kinds.is_graph(operation) and len(arguments.args) == 1 and plain
+
+
+def _batch_size(graph: Any) -> int | None:
+    sizes = [x.shape[0] for x in graph.inputs if x.shape]
+    return sizes[0] if sizes else None
+
+
+def each_sample(layer: Any) -> bool:
+    """Return whether samples cannot be rows of one batch for a layer."""
+    return any(
+        isinstance(part, BaseDropout) and (part.mixes_rows or not part.draws_by_row)
+        for part in layer._flatten_layers()
+    )
+
+
+def _cast_input(model: Any, x: Tensor) -> Tensor:
+    mask = getattr(x, "_keras_mask", None)
+    x = model.dtype_policy.convert_input(x, model.autocast, model.input_dtype)
+    if mask is not None:
+        set_mask(x, mask)
+    return x

@@ -1,0 +1,111 @@
+"""Set the rates of the dropout layers of a model that exists, Keras's own among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from keras_dropouts.arguments import check_rate, invalid, is_real
+from keras_dropouts.surgery.noise import NoiseSource, holder, noise_sources, rate_attributes
+
+
+def set_rates(
+    model: keras.Model,
+    rate: float | Mapping[str, float] | Callable[[Any], float | None],
+) -> None:
+    """Set the present rates of the dropout layers of a model, in place.
+
+    Layers of this package: compiled steps see the new rates with no retrace, and over a schedule
+    a set rate prevails until `layer.rate = layer.schedule`. Keras's own: a compiled step does not
+    notice a change of theirs, so the compiled functions of `model` are dropped and traced again
+    when they are next used; another model that holds the same layers has to be compiled again.
+    The standard deviation of `GaussianNoise` is no rate and stays.
+
+    Args:
+        model: A Keras model.
+        rate: A number in [0, 1] for all dropout layers, and for those `dropout=` arguments of
+            recurrent and attention layers that are above 0 already; or {name: number}, where a
+            name is a path as `inspect_dropout` shows it, a path followed by `/` and an argument
+            (`"lstm/lstm_cell/recurrent_dropout"`), or a class, and a path prevails over a class;
+            or a function that is called with each layer and returns a number for its rate, or
+            None to leave it as it is.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range, a name fits no rate,
+            or the model has no rate that can be set. Nothing has been changed then.
+
+    Example:
+        >>> kd.set_rates(model, {"DropBlock2D": 0.1, "head/dropout": 0.5})
+    """
+    if not isinstance(model, keras.Model):
+        raise invalid("model", "a keras.Model", model)
+    sources = [source for source in noise_sources(model) if source.attribute != "stddev"]
+    if not sources:
+        raise invalid("model", "a model with dropout layers", model, "`add_dropout` puts some in.")
+    chosen = [(source, value) for source, value in _choose(sources, rate) if value is not None]
+    checked = [
+        (source, source.layer._check_rate(value) if source.ours else check_rate(value))
+        for source, value in chosen
+    ]
+    for source, value in checked:
+        if source.ours:
+            source.layer.rate = value
+        else:
+            _set_keras_rate(source, value)
+    if any(not source.ours for source, _ in checked):
+        model.train_function = model.test_function = model.predict_function = None
+
+
+def _choose(sources: list[NoiseSource], rate: Any) -> list[tuple[NoiseSource, Any]]:
+    if is_real(rate):
+        value = check_rate(rate)
+        return [(source, value) for source in sources if _is_on(source)]
+    if isinstance(rate, Mapping):
+        names = {name for source in sources for name in _names(source)}
+        unknown = [name for name in rate if name not in names]
+        if unknown:
+            known = ", ".join(_names(source)[0] for source in sources)
+            raise invalid("rate", f"paths or classes out of: {known}", unknown)
+        return [
+            (source, next((rate[name] for name in _names(source) if name in rate), None))
+            for source in sources
+        ]
+    if callable(rate):
+        values = {id(source.layer): rate(source.layer) for source in sources}
+        return [(source, values[id(source.layer)]) for source in sources if _is_on(source)]
+    raise invalid("rate", "a number in [0, 1], a dict of them or a function of the layer", rate)
+
+
+def _is_on(source: NoiseSource) -> bool:
+    """Return whether it is a dropout layer, or an argument of a layer that asks for dropout."""
+    return source.attribute == "rate" or source.rate > 0.0
+
+
+def _names(source: NoiseSource) -> list[str]:
+    """Return what a source may be called, the most particular name first."""
+    kind = type(source.layer).__name__
+    if source.attribute == "rate":
+        return [source.path, kind]
+    argument = f"{source.path}/{source.attribute.lstrip('_')}"
+    return [argument, source.path, kind] if source.rate > 0.0 else [argument]
+
+
+def _set_keras_rate(source: NoiseSource, value: float) -> None:
+    attributes = [source.attribute]
+    # Attention layers hand their rate to a dropout layer of their own.
+    attributes += [name for name in rate_attributes(source.layer) if "." in name]
+    for attribute in attributes:
+        thing, last = holder(source.layer, attribute)
+        if thing is not None:
+            setattr(thing, last, value)
+            _give_seed_generator(thing, value)
+
+
+def _give_seed_generator(layer: Any, rate: float) -> None:
+    """Give a Keras layer that was made with a rate of 0 what it needs to draw numbers."""
+    if rate > 0.0 and getattr(layer, "seed_generator", None) is None:
+        layer._tracker.unlock()
+        layer.seed_generator = keras.random.SeedGenerator(getattr(layer, "seed", None))
+        layer._tracker.lock()

@@ -1,0 +1,226 @@
+"""Look at the dropout of a model that exists, put other layers in its place, or add some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery.cloning import carry_state, clone_layer
+from keras_dropouts.surgery.kinds import check_model, is_graph
+from keras_dropouts.surgery.noise import NoiseSource, is_removable, noise_sources
+from keras_dropouts.surgery.rates import set_rates
+from keras_dropouts.surgery.rewrite import rewrite
+
+__all__ = [
+    "DropoutRow",
+    "DropoutTable",
+    "add_dropout",
+    "inspect_dropout",
+    "replace_dropout",
+    "set_rates",
+]
+
+
+class DropoutRow(NamedTuple):
+    """One rate of a model.
+
+    path: names from the model down to the layer, joined by `/`; layer: its class, with the
+    argument where it is not the rate of a dropout layer; rate: the present value; schedule: the
+    schedule it follows, or None; learned: whether gradient descent sets it.
+    """
+
+    path: str
+    layer: str
+    rate: float
+    schedule: str | None
+    learned: bool
+
+
+class DropoutTable(tuple[DropoutRow, ...]):
+    """The rates of a model; prints as a table."""
+
+    def __str__(self) -> str:
+        if not self:
+            return "no dropout"
+        cells = [
+            ("path", "layer", "rate now", "schedule", "learned"),
+            *(
+                (row.path, row.layer, f"{row.rate:.4g}", row.schedule or "-", _yes(row.learned))
+                for row in self
+            ),
+        ]
+        widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in cells
+        ]
+        return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+    __repr__ = __str__
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "-"
+
+
+def inspect_dropout(model: keras.Model) -> DropoutTable:
+    """Return every dropout and noise rate of a model, as rows that print as a table.
+
+    Layers of this package and Keras's own are listed, `dropout=` arguments of recurrent and
+    attention layers and layers inside nested models and wrappers too.
+
+    Args:
+        model: A Keras model; it need not be built.
+
+    Raises:
+        ValueError: if `model` is not a Keras model.
+
+    Example:
+        >>> print(kd.inspect_dropout(model))
+    """
+    if not isinstance(model, keras.Model):
+        raise invalid("model", "a keras.Model", model)
+    return DropoutTable(_row(source) for source in noise_sources(model))
+
+
+def _row(source: NoiseSource) -> DropoutRow:
+    kind = type(source.layer).__name__
+    if not source.ours:
+        attribute = source.attribute.lstrip("_")
+        kind = kind if attribute == "rate" else f"{kind}({attribute}=)"
+        return DropoutRow(source.path, kind, source.rate, None, False)
+    schedule = None if source.layer.schedule is None else str(source.layer.schedule)
+    return DropoutRow(source.path, kind, source.rate, schedule, source.layer.learned)
+
+
+def replace_dropout(
+    model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]
+) -> keras.Model:
+    """Return a new model with other layers in place of its dropout layers, weights carried over.
+
+    Dropout layers of Sequential and Functional models are replaced, in nested models and in
+    `TimeDistributed` too. Those that a custom layer holds in its attributes, lists and dicts are
+    replaced in the copy of that layer; as its class makes its own dropout again when a saved
+    model is loaded, keep such a model by `save_weights` and do the replacement again.
+
+    Args:
+        model: A built Sequential or Functional model.
+        function: Called with each dropout or noise layer, Keras's own or this package's; returns
+            the new layer, or None to keep it as it is. To drop at a learned rate, see
+            `add_dropout`, as `ConcreteDropout` wraps the layer that comes after.
+
+    Raises:
+        ValueError: if an argument is of the wrong type, the model is not built or is subclassed,
+            or the function returns something else than an unused layer or None.
+
+    Example:
+        >>> kd.replace_dropout(model, lambda layer: kd.ScheduledDropout(layer.rate))
+    """
+    check_model(model)
+    _check_function(function)
+
+    def choose(layer: Any) -> Any:
+        if not isinstance(layer, BaseDropout) and not is_removable(layer):
+            return None
+        return _checked(function(layer), layer)
+
+    def replace(layer: Any) -> list[Any] | None:
+        chosen = choose(layer)
+        return None if chosen is None else [chosen]
+
+    new = rewrite(model, replace)
+    _replace_inside(new, choose)
+    return new
+
+
+def _replace_inside(model: Any, choose: Callable[[Any], Any]) -> None:
+    """Replace what is left of the dropout layers: attributes of custom layers."""
+    for layer in list(model._flatten_layers(include_self=False)):
+        # Keras's own layers and wrappers of ours hold parts whose rates belong to them.
+        if is_graph(layer) or type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts"):
+            continue
+        # PyTorch keeps parts that are modules beside the other attributes.
+        for name, value in [*vars(layer).items(), *vars(layer).get("_modules", {}).items()]:
+            if not name.startswith("_"):
+                _replace_in(layer, name, value, choose)
+
+
+def _replace_in(layer: Any, name: str, value: Any, choose: Callable[[Any], Any]) -> None:
+    new = {
+        id(part): choose(part)
+        for part in keras.tree.flatten(value)
+        if isinstance(part, keras.layers.Layer) and part in layer._layers
+    }
+    if all(part is None for part in new.values()):
+        return
+    layer._tracker.unlock()  # a built layer takes no new parts
+    delattr(layer, name)
+    layer._layers[:] = [part for part in layer._layers if new.get(id(part)) is None]
+    swapped = keras.tree.map_structure(lambda part: new.get(id(part)) or part, value)
+    setattr(layer, name, swapped)
+    layer._tracker.lock()
+
+
+def add_dropout(
+    model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]
+) -> keras.Model:
+    """Return a new model with dropout after chosen layers, weights carried over.
+
+    Args:
+        model: A built Sequential or Functional model; layers of nested ones are asked too.
+        function: Called with each layer; returns None; or a new layer to put after it; or a
+            `kd.ConcreteDropout` or another wrapper made around this very layer, which then
+            takes its place, so that its input is dropped.
+
+    Raises:
+        ValueError: if an argument is of the wrong type, the model is not built or is subclassed,
+            or the function returns something else than an unused layer or None.
+
+    Example:
+        >>> def after_convolutions(layer):
+        ...     if isinstance(layer, keras.layers.Conv2D):
+        ...         return kd.DropBlock2D(0.1, block_size=7)
+        >>> regularized = kd.add_dropout(model, after_convolutions)
+        >>> learned = kd.add_dropout(
+        ...     model,
+        ...     lambda layer: kd.ConcreteDropout(layer) if layer.name == "hidden" else None,
+        ... )
+    """
+    check_model(model)
+    _check_function(function)
+
+    wrapped: list[tuple[Any, Any]] = []
+
+    def replace(layer: Any) -> list[Any] | None:
+        if isinstance(layer, keras.Model):
+            return None
+        chosen = _checked(function(layer), layer)
+        if chosen is None:
+            return None
+        if getattr(chosen, "layer", None) is layer:
+            wrapped.append((layer, clone_layer(chosen)))
+            return [wrapped[-1][1]]
+        return [clone_layer(layer), chosen]
+
+    new = rewrite(model, replace)
+    for layer, wrapper in wrapped:
+        carry_state(layer, wrapper.layer)
+    return new
+
+
+def _check_function(function: Any) -> None:
+    if not callable(function):
+        raise invalid("function", "a function of the layer that returns a layer or None", function)
+
+
+def _checked(chosen: Any, layer: Any) -> Any:
+    """Return what the user's function gave for a layer, if it is a new layer or None."""
+    if chosen is None:
+        return None
+    if not isinstance(chosen, keras.layers.Layer) or chosen is layer or chosen._inbound_nodes:
+        raise invalid("function", f"a function that returns a new layer for {layer.name!r}", chosen)
+    return chosen

@@ -1,0 +1,214 @@
+"""Walk a Sequential or Functional model and build a new one with other layers in some places."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_dropouts.surgery import kinds
+from keras_dropouts.surgery.cloning import carry_state, clone_layer, clone_operation, clone_whole
+
+Layer = Any
+Replace = Callable[[Layer], "list[Layer] | None"]
+
+
+def rewrite(model: keras.Model, replace: Replace) -> keras.Model:
+    """Return a new model like `model`, with other layers in place of some.
+
+    Nested models are walked too, and a layer that is used in several places is replaced once and
+    used in the same places. Names, dtypes, weights, assets such as vocabularies, `trainable` and
+    the structure of inputs and outputs are carried over. The new model is not compiled and shares
+    nothing with the old one, which is not changed.
+
+    Args:
+        model: A built Sequential or Functional model.
+        replace: Called once with each layer; returns None (keep it), [] (leave it out) or a list
+            of new layers to apply one after the other in its place. A weight of a new layer comes
+            from the part of the old layer with the same name and class, where there is one.
+
+    Returns:
+        The new model, of the class of `model` where that class takes inputs and outputs.
+
+    Raises:
+        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
+            that cannot be made again.
+
+    Example:
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)])
+    >>> new = rewrite(model, lambda layer: [keras.layers.Identity()])
+    >>> [type(layer).__name__ for layer in new.layers]
+    ['Identity']
+    """
+    kinds.check_graph(model)
+    rewriter = _Rewriter(replace)
+    new = rewriter.model(model)
+    rewriter.carry_over()
+    return new
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a built model of any kind, weights and all, that shares nothing with it.
+
+    Raises:
+        ValueError: if it can neither be copied nor made again from its config.
+    """
+    return clone_whole(model, _copy_graph) if not kinds.is_graph(model) else rewrite(model, _keep)
+
+
+def _keep(layer: Layer) -> None:
+    return None
+
+
+def _copy_graph(thing: Any, copy: Callable[[Layer], Layer]) -> Any:
+    """Return a graph model of the same shape whose layers are those that `copy` returns."""
+    if not kinds.is_graph(thing):
+        return None
+    return _Rewriter(lambda layer: None if kinds.is_graph(layer) else [copy(layer)]).model(thing)
+
+
+class _Rewriter:
+    """Holds what was made so far, so that a shared layer is made once."""
+
+    def __init__(self, replace: Replace) -> None:
+        self.replace = replace
+        self.made: dict[int, list[Any]] = {}
+        self.models: list[tuple[Any, Any]] = []
+        self.clones: list[tuple[Any, Any]] = []
+
+    def model(self, model: Any) -> Any:
+        """Return the new model for a graph model."""
+        if isinstance(model, keras.Sequential):
+            new = self._sequential(model)
+        else:
+            new = self._functional(model)
+        self.models.insert(0, (model, new))  # outer models come before inner ones
+        return new
+
+    def carry_over(self) -> None:
+        """Bring weights, assets and flags to the new layers, which are all built by now."""
+        for old, new in self.models:
+            if old.trainable != new.trainable:
+                new.trainable = old.trainable
+        for old, new in self.clones:
+            carry_state(old, new)
+
+    def stand_ins(self, operation: Any) -> list[Any]:
+        """Return the new operations to apply where `operation` was, made on the first call."""
+        if id(operation) not in self.made:
+            self.made[id(operation)] = self._make(operation)
+        return self.made[id(operation)]
+
+    def _make(self, operation: Any) -> list[Any]:
+        if not isinstance(operation, keras.layers.Layer):
+            return [clone_operation(operation)]
+        chosen = self.replace(operation)
+        if chosen is not None:
+            self.clones += _same_parts(operation, chosen)
+            # A layer that cast its input to its own dtype leaves the cast behind.
+            return list(chosen) or ([_identity(operation)] if _casts(operation) else [])
+        if kinds.is_graph(operation):
+            return [self.model(operation)]
+        if type(operation) is keras.layers.TimeDistributed:
+            return self._time_distributed(operation)
+        clone = clone_layer(operation, _copy_graph)
+        self.clones.append((operation, clone))
+        return [clone]
+
+    def _time_distributed(self, layer: Any) -> list[Any]:
+        config = {key: value for key, value in layer.get_config().items() if key != "layer"}
+        wrapped = self.stand_ins(layer.layer)
+        names = [*(part.name for part in wrapped[:-1]), layer.name]
+        return [
+            keras.layers.TimeDistributed(part, **{**config, "name": name})
+            for part, name in zip(wrapped, names, strict=False)
+        ]
+
+    def _sequential(self, model: Any) -> Any:
+        layers = [part for layer in model.layers for part in self.stand_ins(layer)]
+        # A Sequential model of no layers cannot be called.
+        layers = layers or [_identity(model.layers[-1])]
+        kind = type(model) if _plain_constructor(model, keras.Sequential) else keras.Sequential
+        return kind([_new_input(model._layers[0]), *layers], name=model.name)
+
+    def _functional(self, model: Any) -> Any:
+        tensors = {
+            id(tensor): _new_input(tensor._keras_history.operation).output
+            for tensor in model.inputs
+        }
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if node.is_input:
+                    continue
+                args, kwargs = node.arguments.fill_in(tensors)
+                outputs = _apply(self.stand_ins(node.operation), args, kwargs)
+                flat = keras.tree.flatten(outputs)
+                tensors.update((id(x), y) for x, y in zip(node.outputs, flat, strict=True))
+        inputs, outputs = keras.tree.map_structure(
+            lambda tensor: tensors[id(tensor)], (model.input, model.output)
+        )
+        plain = _plain_constructor(model, kinds.functional_class(model))
+        kind = type(model) if plain else keras.Model
+        return kind(inputs, outputs, name=model.name)
+
+
+def _plain_constructor(model: Any, kind: Any) -> bool:
+    """Return whether a model's class is made as `kind` is, or passes all arguments on."""
+    own = inspect.signature(type(model).__init__).parameters
+    names = list(inspect.signature(kind.__init__).parameters)
+    passes_on = {parameter.kind for parameter in own.values()} >= {
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.VAR_KEYWORD,
+    }
+    return list(own) == names or passes_on
+
+
+def _new_input(layer: Any) -> Any:
+    return type(layer).from_config(layer.get_config())
+
+
+def _identity(layer: Any) -> Any:
+    return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
+
+
+def _casts(layer: Any) -> bool:
+    return any(
+        node.outputs[0].dtype != node.input_tensors[0].dtype for node in layer._inbound_nodes
+    )
+
+
+def _same_parts(old: Any, stand_ins: list[Any]) -> list[tuple[Any, Any]]:
+    """Return the (old, new) pairs of parts of the same name and class."""
+    parts = {(part.name, type(part)): part for part in old._flatten_layers()}
+    pairs: list[tuple[Any, Any]] = []
+    waiting = list(stand_ins)
+    while waiting:
+        part = waiting.pop()
+        key = (part.name, type(part))
+        if key in parts:
+            pairs.append((parts[key], part))
+        elif isinstance(part, keras.layers.Layer):
+            waiting += part._layers  # a wrapper of another kind may hold a part that is known
+    return pairs
+
+
+def _apply(operations: list[Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """Call operations in turn, each with those of the keyword arguments that it takes."""
+    if not operations:
+        return args[0] if args else next(iter(kwargs.values()))
+    if len(operations) == 1 and not isinstance(operations[0], keras.layers.Layer):
+        return operations[0](*args, **kwargs)
+    for operation in operations:
+        args = (operation(*args, **_accepted(operation, kwargs)),)
+    return args[0]
+
+
+def _accepted(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(layer.call).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return kwargs
+    return {key: value for key, value in kwargs.items() if key in parameters}
