@@ -1,4 +1,7 @@
-"""Reproduce results of the papers in minutes: `make reproduce` writes docs/reproduction.md."""
+"""Reproduce results of the papers in minutes: `make reproduce` writes docs/reproduction.md.
+
+With names of sections it runs these alone; the page is made of the last text of each.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,24 @@ import digits
 import keras
 import regression
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS, TEXTS = ROOT / "docs", ROOT / "build" / "reproduce"
 SECTIONS = {"concrete": concrete, "regression": regression, "digits": digits}
 
 
 def main(names: list[str]) -> None:
-    """Run the sections and write the report; a section's text is kept in docs/images' parent."""
+    """Run the sections, and write the report once there is a text of each."""
     images = DOCS / "images"
     images.mkdir(parents=True, exist_ok=True)
-    texts = []
+    TEXTS.mkdir(parents=True, exist_ok=True)
     for name in names or SECTIONS:
         start = time.monotonic()
-        texts.append(SECTIONS[name].section(images))
-        print(texts[-1])
+        text = SECTIONS[name].section(images)
+        (TEXTS / f"{name}.md").write_text(text)
+        print(text)
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
-    if names:
+    texts = [path.read_text() for name in SECTIONS if (path := TEXTS / f"{name}.md").exists()]
+    if len(texts) < len(SECTIONS):
         return
     head = (
         "# Results of the papers, reproduced\n\n"

@@ -70,13 +70,13 @@ def section(images: Any) -> str:
     import matplotlib.pyplot as plt
 
     runs = {count: [run(count, seed) for seed in range(SEEDS)] for count in EPOCHS}
-    names = list(next(iter(runs.values()))[0])
+    sizes, names = list(runs), list(next(iter(runs.values()))[0])
     means = {n: {name: np.mean([each[name] for each in runs[n]]) for name in names} for n in runs}
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5))
     for axis, shown in ((left, names[:3]), (right, names[3:5])):
         for name in shown:
-            (line,) = axis.plot(runs, [means[n][name] for n in runs], "-", label=name)
-            for n in runs:
+            (line,) = axis.plot(sizes, [means[n][name] for n in sizes], "-", label=name)
+            for n in sizes:
                 axis.plot([n] * SEEDS, [each[name] for each in runs[n]], ".", c=line.get_color())
     right.axhline(1.0, color="grey", linestyle=":", label="true noise")
     left.set(xscale="log", xlabel="training points", ylabel="learned rate", ylim=(0, None))
