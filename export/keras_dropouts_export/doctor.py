@@ -12,14 +12,13 @@ import keras
 import tensorflow as tf
 from keras.src.ops.operation import Operation
 
-from keras_dropouts.surgery import kinds, noise
+from keras_dropouts.surgery import calls, kinds, noise
 from keras_dropouts_export.auditing.audit import AuditReport, audit_graph
 from keras_dropouts_export.conversion import adapter
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.onnx import check_opset
 from keras_dropouts_export.tracing import signature
 from keras_dropouts_export.tracing.inference import inference_function, traced
-from keras_dropouts_export.tracing.silence import untouched
 
 _OURS = "Export with `export_onnx` or `export_saved_model` of this package"
 _SWITCHED_OFF = f"{_OURS}, which switch it off."
@@ -110,32 +109,31 @@ def _paths(model: Any) -> dict[int, str]:
 def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
     """Return (layer, what `training` was) of each call, and the graph, as Keras exports them."""
     known = signature.input_signature(model, given)
-    calls: list[tuple[Any, Any]] = []
+    noted: list[tuple[Any, Any]] = []
     function = tf.function(
         lambda *inputs: keras.tree.flatten(known.call(model, list(inputs), training=None)),
         input_signature=known.specs,
         autograph=False,
     )
-    with untouched(model), _noted(calls):
+    with calls.untouched(model), _noted(noted):
         concrete = traced(function, model)
-    return calls, concrete
+    return noted, concrete
 
 
 @contextmanager
-def _noted(calls: list[tuple[Any, Any]]) -> Iterator[None]:
+def _noted(noted: list[tuple[Any, Any]]) -> Iterator[None]:
     """Note each call of a layer with the `training` that Keras decided on."""
-    original = Operation.__call__
 
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(self, keras.layers.Layer):
-            calls.append((self, kwargs.get("training")))
-        return original(self, *args, **kwargs)
+    def noting(original: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(self, keras.layers.Layer):
+                noted.append((self, kwargs.get("training")))
+            return original(self, *args, **kwargs)
 
-    Operation.__call__ = call
-    try:
+        return call
+
+    with calls.replaced_here(Operation, "__call__", noting):
         yield
-    finally:
-        Operation.__call__ = original
 
 
 def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[Diagnosis]:

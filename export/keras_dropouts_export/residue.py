@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -12,11 +11,12 @@ from keras.src.backend import compute_output_spec
 from keras.src.backend import random as backend_random
 
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import calls
 from keras_dropouts_export.auditing.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference import plain_function
 from keras_dropouts_export.tracing.signature import Signature, input_signature
-from keras_dropouts_export.tracing.silence import training_is_false, untouched
+from keras_dropouts_export.tracing.silence import training_is_false
 
 _KNOWN = ("keras.", "keras_dropouts.")
 # What all of `keras.random` and every layer of Keras comes down to.
@@ -59,7 +59,7 @@ def _layer_of(operation: str) -> str:
 def _seen_to_draw(model: keras.Model, signature: Signature) -> list[str]:
     tensors = [keras.KerasTensor(spec.shape.as_list(), spec.dtype.name) for spec in signature.specs]
     found: set[str] = set()
-    with untouched(model), training_is_false(BaseDropout), _draws_noted(found):
+    with calls.untouched(model), training_is_false(BaseDropout), _draws_noted(found):
         try:
             compute_output_spec(lambda *flat: signature.call(model, list(flat)), *tensors)
         except Exception as error:  # whatever a user's own `call` may raise
@@ -74,32 +74,27 @@ def _seen_to_draw(model: keras.Model, signature: Signature) -> list[str]:
 @contextmanager
 def _draws_noted(found: set[str]) -> Iterator[None]:
     """Add to `found` the names of the layers, outermost first, that this thread draws in."""
-    thread, inside = threading.get_ident(), list[str]()
-    call, draws = keras.layers.Layer.__call__, {x: getattr(backend_random, x) for x in _DRAWS}
+    inside: list[str] = []
 
-    def named(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != thread:
-            return call(self, *args, **kwargs)
-        inside.append(self.name)
-        try:
-            return call(self, *args, **kwargs)
-        finally:
-            inside.pop()
+    def named(original: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            inside.append(self.name)
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                inside.pop()
 
-    def noted(draw: Callable[..., Any]) -> Callable[..., Any]:
-        def note(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() == thread:
-                found.add("/".join(inside))
-            return draw(*args, **kwargs)
+        return call
 
-        return note
+    def noted(original: Any) -> Any:
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            found.add("/".join(inside))
+            return original(*args, **kwargs)
 
-    keras.layers.Layer.__call__ = named
-    for name, draw in draws.items():
-        setattr(backend_random, name, noted(draw))
-    try:
+        return draw
+
+    with ExitStack() as stack:
+        stack.enter_context(calls.replaced_here(keras.layers.Layer, "__call__", named))
+        for name in _DRAWS:
+            stack.enter_context(calls.replaced_here(backend_random, name, noted))
         yield
-    finally:
-        keras.layers.Layer.__call__ = call
-        for name, draw in draws.items():
-            setattr(backend_random, name, draw)

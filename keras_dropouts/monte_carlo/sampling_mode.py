@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,11 +14,10 @@ from keras.src import backend  # the functions that Keras's own layers draw with
 from keras_dropouts import masks, random, sampling
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.monte_carlo.compiled import traced_operations
-from keras_dropouts.surgery import noise
+from keras_dropouts.surgery import calls, noise
 
 Tensor = Any
 
-_lock = threading.RLock()
 _SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
 _TENSORFLOW_S = (  # how the names of random operations that keep a state begin
     *("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"),
@@ -77,75 +76,51 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     a function is traced. Where no sampler is active dropout is off, and a draw is an error.
     Losses, call flags and what Keras's layers draw with are put back on leaving, whatever happens.
     """
-    with _lock, ExitStack() as stack:
-        for layer in model._flatten_layers():
-            stack.enter_context(_as_it_was(layer))
-        calls: list[Any] = []
-        stack.enter_context(_call_flags(active, calls))
-        stack.enter_context(_seeded_draws(calls))
-        stack.enter_context(_no_draws_of_tensorflow())
+    running: list[Any] = []
+    with (
+        calls.untouched(model),
+        _call_flags(active, running),
+        _seeded_draws(running),
+        _no_draws_of_tensorflow(),
+    ):
         yield
 
 
 @contextmanager
-def _as_it_was(layer: Any) -> Iterator[None]:
-    called, losses = layer._called, list(layer._losses)
-    try:
-        yield
-    finally:
-        layer._called = called
-        layer._losses.clear()  # tensors of a traced function must not stay behind
-        layer._losses.extend(losses)
+def _call_flags(active: set[int], running: list[Any]) -> Iterator[None]:
+    def flagged(original: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._call_has_training_arg:
+                on = sampling.active() is not None and wants_training(self, active)
+                kwargs["training"] = on
+            running.append(self)
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                running.pop()
 
+        return call
 
-@contextmanager
-def _call_flags(active: set[int], calls: list[Any]) -> Iterator[None]:
-    original = keras.layers.Layer.__call__
-    thread = threading.get_ident()
-
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != thread:  # another thread may train its own model meanwhile
-            return original(self, *args, **kwargs)
-        if self._call_has_training_arg:
-            on = sampling.active() is not None and wants_training(self, active)
-            kwargs["training"] = on
-        calls.append(self)
-        try:
-            return original(self, *args, **kwargs)
-        finally:
-            calls.pop()
-
-    with _replaced(keras.layers.Layer, "__call__", call):
+    with calls.replaced_here(keras.layers.Layer, "__call__", flagged):
         yield
 
 
 @contextmanager
-def _seeded_draws(calls: list[Any]) -> Iterator[None]:
-    thread = threading.get_ident()
-
-    def here(name: str, seeded: Callable[..., Any]) -> Callable[..., Any]:
-        original = getattr(backend.random, name)
-
+def _seeded_draws(running: list[Any]) -> Iterator[None]:
+    def draw_by(name: str, seeded: Callable[..., Any] | None) -> Callable[..., Any]:
         def draw(*args: Any, **kwargs: Any) -> Any:
-            if threading.get_ident() != thread:
-                return original(*args, **kwargs)
-            if sampling.active() is None:
-                raise _unseeded(name, calls)
+            if seeded is None or sampling.active() is None:
+                raise _unseeded(name, running)
             return seeded(*args, **kwargs)
 
         return draw
 
-    def refuse(name: str) -> Callable[..., Any]:
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            raise _unseeded(name, calls)
-
-        return draw
-
-    replacements = {name: here(name, seeded) for name, seeded in _SEEDED.items()}
-    replacements |= {name: here(name, refuse(name)) for name in _UNSEEDED}
+    draws: dict[str, Callable[..., Any] | None] = {**_SEEDED, **dict.fromkeys(_UNSEEDED)}
     with ExitStack() as stack:
-        for name, draw in replacements.items():
-            stack.enter_context(_replaced(backend.random, name, draw))
+        for name, seeded in draws.items():
+            draw = draw_by(name, seeded)
+            change = functools.partial(lambda draw, original: draw, draw)
+            stack.enter_context(calls.replaced_here(backend.random, name, change))
         yield
 
 
@@ -159,18 +134,8 @@ def _no_draws_of_tensorflow() -> Iterator[None]:
             raise _not_seeded(f"operation {each.name!r}, a {each.type} of TensorFlow's own")
 
 
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
-def _unseeded(name: str, calls: list[Any]) -> ValueError:
-    layer = calls[-1] if calls else None
+def _unseeded(name: str, running: list[Any]) -> ValueError:
+    layer = running[-1] if running else None
     where = f"layer {layer.name!r} of class {type(layer).__name__}" if layer else "a function"
     return _not_seeded(f"{where}, which draws by `keras.random.{name}`")
 

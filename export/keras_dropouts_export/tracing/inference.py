@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.surgery import kinds, noise
+from keras_dropouts.surgery import calls, kinds, noise
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.signature import Signature, input_signature, unique_names
-from keras_dropouts_export.tracing.silence import inference_mode, training_is_false, untouched
+from keras_dropouts_export.tracing.silence import inference_mode, training_is_false
 
 Tensor = Any
 
@@ -153,7 +153,7 @@ def plain_function(model: keras.Model, signature: Signature) -> Any:
         input_signature=signature.specs,
         autograph=False,
     )
-    with untouched(model), training_is_false(BaseDropout):
+    with calls.untouched(model), training_is_false(BaseDropout):
         return traced(function, model)
 
 
