@@ -54,8 +54,9 @@ def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = Tru
     """Return `inputs * scale` where `keep` is True and zeros elsewhere.
 
     The product is taken in float32 at least: bfloat16 would round the scale itself by up to
-    0.4 %, the same way for every element. A dropped number that is not finite becomes nan on
-    TensorFlow and PyTorch, which multiply by 0, so it is not hidden from the loss.
+    0.4 %, the same way for every element. A dropped number that is not finite becomes nan
+    where it is multiplied by 0, so it is not hidden from the loss: on TensorFlow, PyTorch, and
+    on JAX where a decision is shared by several numbers.
 
     gradient: whether a backward pass may follow. It costs time to keep little for one.
     """

@@ -103,7 +103,10 @@ def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
 
 
 def _jax(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
-    scaled = _times(inputs, ops.cast(scale, _wide(inputs)))
+    scale = ops.cast(scale, _wide(inputs))
+    if not _one_for_each(keep, inputs):  # a product with few numbers is faster than a choice
+        return _times(inputs, ops.cast(keep, scale.dtype) * scale)
+    scaled = _times(inputs, scale)
     return ops.where(keep, scaled, ops.zeros((), inputs.dtype))
 
 
