@@ -63,29 +63,33 @@ def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = Tru
     return products.masked(inputs, keep, scale, gradient)
 
 
-def erode(
-    keep: Tensor, block_sizes: Sequence[int], pads: Sequence[tuple[Any, Any]], first_axis: int
-) -> Tensor:
+def erode(keep: Tensor, block_sizes: Sequence[int], first_axis: int, grow: bool) -> Tensor:
     """Return a boolean map that is False where a block covers it.
 
-    A block at each False of `keep`, once that is padded with True, along each axis from
-    `first_axis` on, by the two numbers that `pads` has for it. A block at index s covers the
-    map's positions s - k + 1 .. s along its axis, so an axis of the result is k - 1 shorter than
-    the padded one. log2(k) shifted ANDs an axis; one axis after the other is padded, so the first
-    ones have less to do.
+    A block of `block_sizes` begins at each False of `keep`, along the axes from `first_axis` on.
+    `grow`: each axis becomes k - 1 longer and holds every block whole; otherwise it becomes k - 1
+    shorter and holds the positions that k of the False could have covered. log2(k) ANDs of a map
+    and the same map shifted, for each axis. Growing from the small map, rather than shrinking a
+    padded one, has less to do, and XLA then does not draw the bits again for each AND.
     """
-    for axis, (block_size, pad) in enumerate(zip(block_sizes, pads, strict=True), first_axis):
-        if pad != (0, 0):
-            padding = [(0, 0)] * len(keep.shape)
-            padding[axis] = pad
-            keep = ops.pad(keep, padding, constant_values=True)
+    for axis, block_size in enumerate(block_sizes, first_axis):
         width = 1
         while width < block_size:
             shift = min(width, block_size - width)
-            length = ops.shape(keep)[axis] - shift
-            keep = ops.logical_and(_from(keep, axis, 0, length), _from(keep, axis, shift, length))
+            if grow:
+                here, there = (_padded(keep, axis, pad) for pad in ((0, shift), (shift, 0)))
+            else:
+                length = ops.shape(keep)[axis] - shift
+                here, there = (_from(keep, axis, start, length) for start in (0, shift))
+            keep = ops.logical_and(here, there)
             width += shift
     return keep
+
+
+def _padded(keep: Tensor, axis: int, pad: tuple[int, int]) -> Tensor:
+    padding = [(0, 0)] * len(keep.shape)
+    padding[axis] = pad
+    return ops.pad(keep, padding, constant_values=True)
 
 
 def _from(x: Tensor, axis: int, start: int, length: Any) -> Tensor:

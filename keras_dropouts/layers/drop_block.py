@@ -120,14 +120,9 @@ class _DropBlock(BaseDropout):
         reach = [size - 1 for size in self.block_size]
         if self.border == "clip":
             shape[axes] = [n + extra for n, extra in zip(lengths, reach, strict=True)]
-            pads = [(0, 0)] * self.spatial_rank
         else:
             shape[axes] = [
                 _at_least_one(n - extra) for n, extra in zip(lengths, reach, strict=True)
-            ]
-            pads = [
-                (extra, n - size)
-                for n, extra, size in zip(lengths, reach, shape[axes], strict=True)
             ]
         bits = random.bits(stream, tuple(shape))
         # A row's threshold is rounded up or down at random, by bits of its own. So each decision
@@ -136,7 +131,11 @@ class _DropBlock(BaseDropout):
         # are as good as independent: their covariance is below 2**-34.
         rounding = random.uniform(stream, (*shape[:2], *[1] * self.spatial_rank), draw=1)
         seeds = masks.keep_mask(bits, self._seed_rate(rate, lengths), 16, rounding)
-        return masks.erode(seeds, self.block_size, pads, first)
+        keep = masks.erode(seeds, self.block_size, first, grow=self.border == "valid")
+        if tuple(keep.shape[axes]) == tuple(lengths):
+            return keep
+        # A map that is smaller than the block has grown beyond its size.
+        return keep[(..., *map(slice, lengths), *[slice(None)] * (2 - first))]
 
     def _seed_rate(self, rate: Tensor, lengths: list[Any]) -> Tensor:
         if self.border == "clip":

@@ -102,12 +102,12 @@ if TENSORFLOW:
 
     @pytest.mark.parametrize(
         ("layer", "words"),
-        [  # (4, 8, 8, 16) is 4096 decisions: two of 16 bits a word
-            (kd.ScheduledDropout(0.5), [2048]),
-            (kd.SpatialDropout(0.5), [32]),
-            (kd.DropPath(0.5), [2]),
-            (kd.DropBlock2D(0.5, 3), [4 * 6 * 6 * 16 // 2, 4 * 6]),
-            (kd.DropBlock2D(0.5, 3, shared=True), [4 * 6 * 6 // 2, 4 * 6]),
+        [  # (4, 8, 8, 16) is 4096 decisions: four of 16 bits a word of 64
+            (kd.ScheduledDropout(0.5), [1024]),
+            (kd.SpatialDropout(0.5), [16]),
+            (kd.DropPath(0.5), [1]),
+            (kd.DropBlock2D(0.5, 3), [4 * 6 * 6 * 16 // 4, 4 * 6 // 2]),
+            (kd.DropBlock2D(0.5, 3, shared=True), [4 * 6 * 6 // 4, 4 * 6 // 2]),
         ],
         ids=lambda value: type(value).__name__,
     )

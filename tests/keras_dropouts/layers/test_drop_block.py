@@ -41,10 +41,12 @@ def brute_force_blocks(seeds, block_size):
 def test_what_is_kept_is_outside_the_union_of_blocks(block_size):
     seeds = np.random.default_rng(block_size).random((9, 12)) < 0.08
     expected = ~brute_force_blocks(seeds, block_size)
-    pads = [(block_size - 1, block_size - 1)] * 2
-    keep = ~seeds[None, ..., None]
-    result = keras.ops.convert_to_numpy(masks.erode(keep, (block_size,) * 2, pads, 1))
-    np.testing.assert_array_equal(result[0, ..., 0], expected)
+    keep, sizes = ~seeds[None, ..., None], (block_size,) * 2
+    grown = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, grow=True))
+    np.testing.assert_array_equal(grown[0, ..., 0], expected)
+    shrunk = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, grow=False))
+    inner = slice(block_size - 1, 1 - block_size or None)  # where all k seeds are on the map
+    np.testing.assert_array_equal(shrunk[0, ..., 0], expected[inner, inner])
 
 
 @pytest.mark.parametrize("rate", [1e-4, 0.02, 0.1, 0.25, 0.5, 0.9, 0.999])
