@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,11 +30,15 @@ import onnx
 import onnxruntime
 import tensorflow as tf
 from keras import layers
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts_export.conversion.philox import Counter, philox
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from plain_graph import PlainGraph
 
 SAMPLES = (1, 8, 32, 128)
 BATCH = 32
@@ -122,25 +127,7 @@ def in_onnxruntime(model: keras.Model, x: np.ndarray, seconds: float) -> Timings
         return interleaved(sides, seconds)
 
 
-class _Nodes:
-    """Makes the nodes of a plain ONNX graph."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-
-    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
-        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def constant(self, value: np.ndarray) -> str:
-        name = f"{value.dtype}_{value.tolist()}"
-        self.constants[name] = numpy_helper.from_array(value, name)
-        return name
-
-
-def _file(nodes: _Nodes, result: str, dtype: int) -> onnxruntime.InferenceSession:
+def _file(nodes: PlainGraph, result: str, dtype: int) -> onnxruntime.InferenceSession:
     graph = helper.make_graph(
         nodes.nodes,
         "numbers",
@@ -157,14 +144,14 @@ def numbers(seconds: float) -> Timings:
     feeds = {"seed": np.array(1, np.int64)}
     sides: dict[str, Callable[[], Any]] = {}
     for width, label in ((16, "Philox, 16-bit decisions"), (32, "Philox, 32-bit words")):
-        nodes = _Nodes()
+        nodes = PlainGraph()
         zero, count, samples = (
             nodes.constant(np.array(value, np.int64)) for value in (0, NUMBERS // 32, 32)
         )
         made = philox(nodes, "seed", Counter(zero, zero, zero), samples, count, width)
         run = _file(nodes, made, TensorProto.INT32 if width == 16 else TensorProto.INT64)
         sides[label] = lambda run=run: run.run(None, feeds)
-    nodes = _Nodes()
+    nodes = PlainGraph()
     shape = nodes.constant(np.array([NUMBERS], np.int64))
     start = nodes.node("Mul", [nodes.node("Cast", ["seed"], to=1), nodes.constant(np.float32(0))])
     like = nodes.node("RandomUniformLike", [nodes.node("Expand", [start, shape])], dtype=1)

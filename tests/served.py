@@ -13,6 +13,17 @@ def data(*shape: int) -> np.ndarray:
     return np.random.default_rng(3).standard_normal(shape).astype("float32")
 
 
+class Rolls(keras.layers.Layer):
+    """Draws even at inference, in a way that no one can switch off."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        return inputs * keras.random.uniform((4,), seed=self.seeds)
+
+
 def dense_model() -> keras.Model:
     """Return the smallest model with dropout."""
     return keras.Sequential(

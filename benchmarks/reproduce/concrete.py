@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from training import train
 
 import keras_dropouts as kd
 
@@ -46,17 +47,11 @@ def run(count: int, seed: int) -> dict[str, float]:
     """Train on `count` points and return the learned rates and uncertainties."""
     keras.utils.set_random_seed(seed)
     x, y = data(count, seed)
-    generator = np.random.default_rng(seed)
-    # One long epoch of all of them, shuffled one by one: Keras's own take long for ten points.
-    orders = [generator.permutation(count) for _ in range(EPOCHS[count])]
-    batches = [order[i : i + BATCH] for order in orders for i in range(0, count, BATCH)]
-    rows = np.concatenate(batches)
     model = network(count)
-    model.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=50, jit_compile=False)
-    model.fit(x[rows], y[rows], batch_size=len(batches[0]), shuffle=False, verbose=0)
+    train(model, loss, (x, y), EPOCHS[count], BATCH, seed)
     x_test, y_test = data(1000, seed + 1000)
-    predict = [ops.convert_to_numpy(model(x_test, training=True)) for _ in range(SAMPLES)]
-    means, log_variances = np.stack(predict)[..., 0], np.stack(predict)[..., 1]
+    predict = kd.mc_predict(model, x_test, SAMPLES, seed, batch_size=1000, verbose=False).samples
+    means, log_variances = predict[..., 0], predict[..., 1]
     return {
         **{f"rate {number + 1}": model.get_layer(f"hidden_{number}").rate for number in range(3)},
         "epistemic": float(np.sqrt(means.var(axis=0).mean())),

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 from sklearn.datasets import load_diabetes, load_linnerud
+from training import train
 
 import keras_dropouts as kd
 
@@ -25,10 +26,10 @@ def datasets() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def _sample(model: keras.Model, x: np.ndarray, rate: float) -> np.ndarray:
-    count = SAMPLES if rate else 1
-    draws = [ops.convert_to_numpy(model(x, training=bool(rate))) for _ in range(count)]
-    return np.stack(draws)[..., 0]
+def _sample(model: keras.Model, x: np.ndarray, rate: float, seed: int) -> np.ndarray:
+    if not rate:
+        return ops.convert_to_numpy(model(x))[None, :, 0]
+    return kd.mc_predict(model, x, SAMPLES, seed, verbose=False).samples[..., 0]
 
 
 def _log_likelihood(samples: np.ndarray, y: np.ndarray, precision: float) -> float:
@@ -54,11 +55,12 @@ def run(x: np.ndarray, y: np.ndarray, rate: float, seed: int) -> tuple[float, fl
             keras.layers.Dense(1),
         ]
     )
-    model.compile(keras.optimizers.Adam(3e-3, weight_decay=1e-4), "mse", steps_per_execution=10)
-    model.fit(x[fit], z[fit], epochs=EPOCHS, batch_size=32, verbose=0)
-    scores = [_log_likelihood(_sample(model, x[valid], rate), z[valid], p) for p in PRECISIONS]
+    optimizer = keras.optimizers.Adam(3e-3, weight_decay=1e-4)
+    train(model, "mse", (x[fit], z[fit]), EPOCHS, 32, seed, optimizer)
+    held_out = _sample(model, x[valid], rate, seed)
+    scores = [_log_likelihood(held_out, z[valid], p) for p in PRECISIONS]
     precision = PRECISIONS[int(np.argmax(scores))]
-    samples = _sample(model, x[test], rate)
+    samples = _sample(model, x[test], rate, seed)
     rmse = np.sqrt(np.mean(np.square(samples.mean(axis=0) - z[test]))) * scale
     return float(rmse), float(-_log_likelihood(samples, z[test], precision) + np.log(scale))
 

@@ -32,7 +32,10 @@ def traced_operations() -> list[Any]:
 def _tensorflow(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     import tensorflow as tf
 
-    return tf.function(function, autograph=False, reduce_retracing=True)
+    traced = tf.function(function, autograph=False, reduce_retracing=True)
+    # TensorFlow would take the functions of several models for one that it traces too often.
+    traced._omit_frequent_tracing_warning = True
+    return traced
 
 
 def _jax(function: Callable[..., Any], model: Any) -> Callable[..., Any]:

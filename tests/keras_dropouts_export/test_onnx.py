@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 import keras_dropouts_export as kde
-from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
+from served import Rolls, Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 TARGETS = {kde.export_onnx: "m.onnx", kde.export_saved_model: "m"}
 
@@ -117,17 +117,6 @@ def test_the_model_is_not_changed(tmp_path):
     assert [len(each._inbound_nodes) for each in model.operations] == nodes
     for old, now in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
-
-
-class Rolls(keras.layers.Layer):
-    """Draws even at inference, in a way that no one can switch off."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.seeds = keras.random.SeedGenerator(1)
-
-    def call(self, inputs):
-        return inputs * keras.random.uniform((4,), seed=self.seeds)
 
 
 def test_noise_that_cannot_be_switched_off_is_an_error_that_names_it(tmp_path):

@@ -13,7 +13,7 @@ import keras_dropouts_export as kde
 from keras_dropouts.surgery import noise
 from keras_dropouts_export import residue
 from keras_dropouts_export.tracing import silence
-from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
+from served import Rolls, Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
 NOISE = [
@@ -117,17 +117,6 @@ def test_a_subclassed_model_is_copied_and_silenced():
         weight.assign(weight + 1)
     with silence.inference_mode(model):
         np.testing.assert_array_equal(model(x), wanted)
-
-
-class Rolls(keras.layers.Layer):
-    """Draws even at inference, in a way that no one can switch off."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.seeds = keras.random.SeedGenerator(1)
-
-    def call(self, inputs):
-        return inputs * keras.random.uniform((4,), seed=self.seeds)
 
 
 def test_a_layer_that_cannot_be_reached_is_named():

@@ -7,35 +7,18 @@ import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from keras_dropouts import random, sampling
 from keras_dropouts_export.conversion.philox import WIDTHS, Counter, philox
+from plain_graph import PlainGraph
 
 INPUTS = ("seed", "batch", "tag", "first", "samples", "count")
 
 
-class GraphBuilder:
-    """Makes nodes of a plain ONNX graph."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-
-    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
-        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def constant(self, value: np.ndarray) -> str:
-        name = f"{value.dtype}_{value.tolist()}"
-        self.constants[name] = numpy_helper.from_array(value, name)
-        return name
-
-
 def philox_file(width: int) -> onnx.ModelProto:
     """Return a file whose inputs are all that a draw depends on."""
-    builder = GraphBuilder()
+    builder = PlainGraph()
     counter = Counter("batch", "tag", "first")
     result = philox(builder, "seed", counter, "samples", "count", width)
     dtype = TensorProto.INT64 if width == 32 else TensorProto.INT32

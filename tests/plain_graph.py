@@ -1,0 +1,26 @@
+"""A plain ONNX graph, built node by node: what a formula in ONNX is tried and timed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+
+class PlainGraph:
+    """Makes nodes of a plain ONNX graph."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
+        names = [f"{op}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def constant(self, value: np.ndarray) -> str:
+        name = f"{value.dtype}_{value.tolist()}"
+        self.constants[name] = numpy_helper.from_array(value, name)
+        return name
