@@ -13,8 +13,8 @@ from keras_dropouts.layers.base import Schedule, Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
 from keras_dropouts.registry import register
 
-RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN)
-_GATES = {keras.layers.LSTM: 4, keras.layers.GRU: 3}
+RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN)
+_CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
 
 _INPUT, _STATE = 0, 1  # the draws of one call
 
@@ -32,7 +32,8 @@ class VariationalRNN(WrappingDropout):
     Stripped, it is the wrapped layer; frozen, it is the same wrapper with the present rate.
 
     Args:
-        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN` without `dropout` arguments of its own.
+        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN`, or an `RNN` with the cell of one of
+            these, without `dropout` arguments of its own.
         rate: Probability of dropping, a number in [0, 1], or a schedule step -> rate.
         recurrent_rate: Probability of dropping a unit of the state, a number in [0, 1] that
             stays as it is; None takes `rate` for both.
@@ -67,7 +68,7 @@ class VariationalRNN(WrappingDropout):
         **kwargs: Any,
     ) -> None:
         super().__init__(layer, rate, seed=seed, **kwargs)
-        check_no_dropout(layer)
+        check_cell(layer)
         self.recurrent_rate = recurrent_rate
         if recurrent_rate is not None:
             self.recurrent_rate = check_rate(recurrent_rate, "recurrent_rate")
@@ -89,18 +90,17 @@ class VariationalRNN(WrappingDropout):
         state = self._mask(
             stream,
             _STATE,
-            (batch, self.layer.units),
+            (batch, self.layer.cell.units),
             ops.convert_to_tensor(recurrent, "float32"),
             self.layer.compute_dtype,
         )
-        gates = _GATES.get(type(self.layer))
         # Keras's cell takes a mask that is there already; the rate only has to be neither 0 nor
         # 1, and its first implementation is the one that masks what meets the recurrent weights.
         with replaced(
             self.layer.cell,
             recurrent_dropout=0.5,
             implementation=1,
-            _recurrent_dropout_mask=state if gates is None else [state] * gates,
+            _recurrent_dropout_mask=self._for_each_gate(state),
         ):
             outputs = self.layer(inputs * dropped, **arguments)
         self._count_step(stream)
@@ -112,6 +112,12 @@ class VariationalRNN(WrappingDropout):
         keep = masks.draw_keep(stream, shape, rate, draw)
         return ops.cast(ops.cast(keep, "float32") * masks.keep_scale(rate), dtype)
 
+    def _for_each_gate(self, state_mask: Tensor) -> Any:
+        """Return the mask as the cell takes it: a list of one for each gate, where it has any."""
+        if isinstance(self.layer.cell, keras.layers.SimpleRNNCell):
+            return state_mask
+        return [state_mask] * (4 if isinstance(self.layer.cell, keras.layers.LSTMCell) else 3)
+
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
         return self.layer.compute_mask([inputs], previous_mask)
 
@@ -119,10 +125,13 @@ class VariationalRNN(WrappingDropout):
         return {**super().get_config(), "recurrent_rate": self.recurrent_rate}
 
 
-def check_no_dropout(layer: keras.layers.Layer) -> None:
-    """Raise a clear error if a recurrent layer drops by itself."""
+def check_cell(layer: keras.layers.RNN) -> None:
+    """Raise a clear error if a recurrent layer has another cell than Keras's, or drops itself."""
+    if not isinstance(layer.cell, _CELLS):
+        names = ", ".join(kind.__name__ for kind in _CELLS)
+        raise invalid("layer", f"a layer with one of these cells: {names}", layer)
     for name in ("dropout", "recurrent_dropout"):
-        rate = getattr(layer, name)
+        rate = getattr(layer.cell, name)
         if is_real(rate) and rate > 0:
             expected = f"a layer with {name}=0"
             raise invalid("layer", expected, layer, "The wrapper sets the rate of both.")

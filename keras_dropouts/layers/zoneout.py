@@ -10,7 +10,7 @@ from keras import ops
 from keras_dropouts import masks
 from keras_dropouts.arguments import check_rate
 from keras_dropouts.layers.base import Schedule, Tensor
-from keras_dropouts.layers.variational_rnn import RECURRENT, check_no_dropout
+from keras_dropouts.layers.variational_rnn import RECURRENT, check_cell
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
 from keras_dropouts.registry import register
 
@@ -28,8 +28,8 @@ class Zoneout(WrappingDropout):
     numbers; frozen, it is Zoneout with the present rate.
 
     Args:
-        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN` without `dropout` arguments of its own,
-            not stateful.
+        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN`, or an `RNN` with the cell of one of
+            these, without `dropout` arguments of its own, not stateful.
         rate: Probability that a unit of the hidden state keeps its value, a number in [0, 1],
             or a schedule step -> rate.
         cell_rate: The same for the carry of an LSTM, a number in [0, 1] that stays as it is;
@@ -65,7 +65,7 @@ class Zoneout(WrappingDropout):
         **kwargs: Any,
     ) -> None:
         super().__init__(layer, rate, seed=seed, **kwargs)
-        check_no_dropout(layer)
+        check_cell(layer)
         self.cell_rate = None if cell_rate is None else check_rate(cell_rate, "cell_rate")
 
     def call(
@@ -76,13 +76,13 @@ class Zoneout(WrappingDropout):
         initial_state: Any = None,
     ) -> Tensor:
         rates = [self.current_rate()]
-        if isinstance(self.layer, keras.layers.LSTM):
+        if isinstance(self.layer.cell, keras.layers.LSTMCell):
             rates.append(rates[0] if self.cell_rate is None else self.cell_rate)
         rates = [ops.convert_to_tensor(rate, "float32") for rate in rates]
         if not training:
             return run_zoneout(self.layer, inputs, rates, mask, initial_state)
         stream = self._next_stream()
-        shape = (*ops.shape(inputs)[:2], self.layer.units)
+        shape = (*ops.shape(inputs)[:2], self.layer.cell.units)
         keeps = []
         for draw, rate in enumerate(rates):
             update = masks.draw_keep(stream, shape, rate, draw)
@@ -113,7 +113,8 @@ class ExpectedZoneout(keras.layers.Layer):
     h_t = rate * h_(t-1) + (1 - rate) * update, and the same with `cell_rate` for an LSTM's carry.
 
     Args:
-        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN`.
+        layer: A `keras.layers.LSTM`, `GRU` or `SimpleRNN`, or an `RNN` with the cell of one of
+            these.
         rate: A number in [0, 1].
         cell_rate: A number in [0, 1].
 

@@ -86,9 +86,32 @@ def test_bidirectional_layers_take_it() -> None:
 
 
 @pytest.mark.parametrize("wrapper", [kd.VariationalRNN, kd.Zoneout])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_a_bare_cell_is_what_its_layer_is(wrapper: Any, kind: str, tmp_path: Any) -> None:
+    x = np.random.default_rng(2).standard_normal((3, 5, 4)).astype("float32")
+    keras.utils.set_random_seed(1)
+    whole = wrapper(getattr(keras.layers, kind)(6, return_sequences=True), 0.4, seed=7)
+    cell = getattr(keras.layers, f"{kind}Cell")(6)
+    bare = wrapper(keras.layers.RNN(cell, return_sequences=True), 0.4, seed=7, name="bare")
+    expected = [_run(whole, x, training=flag) for flag in (True, False)]
+    model = keras.Sequential([keras.Input((5, 4)), bare])
+    bare.layer.set_weights(whole.layer.get_weights())
+    for flag, values in zip((True, False), expected, strict=True):
+        np.testing.assert_allclose(_run(bare, x, training=flag), values, rtol=0, atol=1e-6)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(_run(loaded, x), _run(model, x))
+
+
+@pytest.mark.parametrize("wrapper", [kd.VariationalRNN, kd.Zoneout])
 def test_bad_input(wrapper: Any) -> None:
     with pytest.raises(ValueError, match="Expected one of these layers: LSTM, GRU, SimpleRNN"):
         wrapper(keras.layers.Dense(2), 0.5)
+    stacked = keras.layers.RNN([keras.layers.LSTMCell(2), keras.layers.LSTMCell(2)])
+    for other_cell in (stacked, keras.layers.ConvLSTM2D(2, 3)):
+        with pytest.raises(ValueError, match="one of these cells: LSTMCell, GRUCell"):
+            wrapper(other_cell, 0.5)
     with pytest.raises(ValueError, match=r"Expected a layer with recurrent_dropout=0"):
         wrapper(keras.layers.LSTM(2, recurrent_dropout=0.1), 0.5)
     other = {"recurrent_rate": 2} if wrapper is kd.VariationalRNN else {"cell_rate": 2}
