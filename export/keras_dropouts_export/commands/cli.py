@@ -32,9 +32,6 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at the target.")
 _model = click.argument("model", type=click.Path(path_type=Path))
 _out = click.argument("out", type=click.Path(path_type=Path))
-_opset = click.option(
-    "--opset", default=18, show_default=True, help="ONNX only: version of its operations."
-)
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
 _atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")
 _rtol = click.option("--rtol", type=float, help="Relative tolerance [default: the dtype's].")
@@ -128,7 +125,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     help="[default: onnx if OUT ends in .onnx, else saved_model]",
 )
 @_sampling_options
-@_opset
+@click.option("--opset", type=int, help="ONNX only: version of its operations [default: 18]")
 @_seed
 @_atol
 @_rtol
@@ -138,7 +135,7 @@ def export(
     model: Path,
     out: Path,
     kind: str | None,
-    opset: int,
+    opset: int | None,
     seed: int,
     atol: float | None,
     rtol: float | None,
@@ -148,8 +145,11 @@ def export(
 ) -> None:
     """Export MODEL to OUT, an .onnx file or a SavedModel folder, once it is proven equal."""
     onnx = kind == "onnx" or (kind is None and out.suffix.lower() == ".onnx")
-    arguments: dict[str, Any] = {"opset": opset} if onnx else {}
-    arguments |= _sampling_arguments(sampling, onnx)
+    arguments: dict[str, Any] = {} if opset is None else {"opset": opset}
+    arguments |= _sampling_arguments(sampling)
+    for name in ("opset", "rng"):
+        if name in arguments and not onnx:
+            raise click.UsageError(f"--{name} is for ONNX files, and OUT is a SavedModel folder.")
     arguments |= {
         "seed": seed,
         "atol": atol,
@@ -189,7 +189,7 @@ def verify_command(
 
 @cli.command("doctor")
 @_model
-@_opset
+@click.option("--opset", default=18, show_default=True, help="Version of ONNX's operations.")
 @_json
 def doctor_command(model: Path, opset: int, as_json: bool) -> None:
     """Say what a plain Keras export of MODEL would get wrong; status 1 if there is anything."""
@@ -198,7 +198,7 @@ def doctor_command(model: Path, opset: int, as_json: bool) -> None:
     sys.exit(0 if report.ok else 1)
 
 
-def _sampling_arguments(given: dict[str, Any], onnx: bool) -> dict[str, Any]:
+def _sampling_arguments(given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of an export from the options that have to do with samples."""
     found = {
         name: value for name, value in given.items() if value is not None and value is not False
@@ -207,8 +207,6 @@ def _sampling_arguments(given: dict[str, Any], onnx: bool) -> dict[str, Any]:
         option = f"--{name.replace('_', '-')}"
         if "samples" not in found:
             raise click.UsageError(f"{option} is for an export with --samples, which is not given.")
-        if name == "rng" and not onnx:
-            raise click.UsageError(f"{option} is for ONNX files, and OUT is a SavedModel folder.")
     if "reduce" in found:
         found["reduce"] = "mean_std" if found["reduce"] == "mean-std" else None
     return found

@@ -196,11 +196,11 @@ def test_options_of_samples_that_make_no_sense(capsys, saved, tmp_path, options,
     assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_rng_is_for_onnx(capsys, saved, tmp_path):
-    options = ("--samples", 2, "--rng", "native")
+@pytest.mark.parametrize("options", [("--rng", "native", "--samples", 2), ("--opset", 18)])
+def test_what_is_for_onnx_alone(capsys, saved, tmp_path, options):
     status, _, err = run(capsys, "export", saved, tmp_path / "served", *options)
     assert status == 2
-    assert "--rng is for ONNX files, and OUT is a SavedModel folder." in err
+    assert f"{options[0]} is for ONNX files, and OUT is a SavedModel folder." in err
 
 
 @pytest.mark.parametrize(
