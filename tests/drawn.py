@@ -116,7 +116,7 @@ def of_saved_model(folder: Path, inputs: Any, seed: int) -> Draws:
     for counter, words in run(*map(tf.constant, values)):
         block, batch, tag, sample = counter.numpy().view(np.uint32).tolist()
         assert (block, batch) == (0, 0)
-        _add(found, (tag, sample), words.numpy())
+        _add(found, (tag, sample), words.numpy().view(np.uint32))
     return found
 
 
