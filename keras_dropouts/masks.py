@@ -38,7 +38,7 @@ def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float =
     """
     # The largest float32 below 2**width, for a width beyond its 24 bits of precision.
     largest = 2**width - max(1, 2 ** (width - 24))
-    threshold = ops.minimum(ops.floor(rate * 2.0**width + fraction), float(largest))
+    threshold = ops.minimum(rate * 2.0**width + fraction, float(largest))  # casts round it down
     dtype = keras.backend.standardize_dtype(bits.dtype)
     if dtype == f"int{width}":
         threshold = ops.cast(threshold, "int64") - 2 ** (width - 1)

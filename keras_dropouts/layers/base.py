@@ -129,7 +129,7 @@ class BaseDropout(keras.layers.Layer):
     def _count_step(self, stream: random.Stream) -> None:
         """Count a training call; at its end, as PyTorch changes the step that `stream` holds."""
         if stream.sampler is None:  # a Monte-Carlo sample is no training call
-            self._step.assign_add(1)
+            self._step.assign(stream.step + 1)
 
     def _next_stream(self) -> random.Stream:
         sampler = sampling.active()
