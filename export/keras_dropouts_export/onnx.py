@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import onnx
 
 from keras_dropouts.arguments import check_integer, invalid
 from keras_dropouts_export.conversion import adapter, large_files
@@ -137,10 +136,6 @@ def write_onnx(function: InferenceFunction, place: Path, opset: int) -> Inferenc
             "keras_dropouts.versions": json.dumps(versions()),
         },
     )
-    if not weights:
-        onnx.save(model, str(place))
-        return written
     own = len(function.inputs)
-    names = [each.name for each in written.inputs[own:]]
-    large_files.save_large(model, place, large_files.move_weights(model, names, weights))
+    large_files.save(model, place, [each.name for each in written.inputs[own:]], weights)
     return replace(written, inputs=written.inputs[:own])

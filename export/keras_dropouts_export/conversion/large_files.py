@@ -1,7 +1,8 @@
-"""Models that no ONNX file can hold: the weights go to a second file beside it.
+"""Models with much memory in their weights, and those that no ONNX file can hold.
 
-An ONNX file and a graph of TensorFlow both end at 2 GiB. The large weights never enter either: the
-graph is made with them as inputs, and each is then written to the second file, one at a time.
+tf2onnx holds each weight of its graph about sixteen times over, and both a graph of TensorFlow and
+an ONNX file end at 2 GiB. So the graph is made with the large weights as inputs, and they are put
+in afterwards: into the file or, where it cannot hold them, into a second one beside it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import onnx
 from keras_dropouts_export.conversion.onnx_graph import subgraphs
 from keras_dropouts_export.target import data_file
 
+APART = 2**27  # bytes of weights from which on they stay out of the graph while it is made
 LARGE = 1_800_000_000  # bytes of weights from which on they go to a second file
-KEPT = 65_536  # bytes of a weight below which it stays in the first
+KEPT = 65_536  # bytes of a weight below which it stays in the graph
 _ALIGNMENT = 4096  # onnxruntime maps the file into memory page by page
 
 Value = Callable[[], np.ndarray]
@@ -27,10 +29,10 @@ Sources = dict[str, Value]
 
 
 def large_weights(model: keras.Model) -> list[Any]:
-    """Return the weights to be kept apart: none if the model fits into one file."""
+    """Return the weights to be kept apart: none of a model that is small as a whole."""
     every = {id(each): each for layer in model._flatten_layers() for each in layer.variables}
     sizes = [(_bytes(each), each) for each in every.values()]
-    if sum(size for size, _ in sizes) < LARGE:
+    if sum(size for size, _ in sizes) < APART:
         return []
     return [each for size, each in sizes if size >= KEPT]
 
@@ -40,7 +42,21 @@ def _bytes(variable: Any) -> int:
     return int(np.prod(variable.shape)) * bits // 8
 
 
-def move_weights(model: onnx.ModelProto, names: Sequence[str], weights: Sequence[Any]) -> Sources:
+def save(model: onnx.ModelProto, place: Path, names: Sequence[str], weights: Sequence[Any]) -> None:
+    """Write `model` to `place`; its inputs `names` become constants, the values of `weights`."""
+    sources = _moved(model, names, weights)
+    if sum(source().nbytes for source in sources.values()) < LARGE:
+        for name, source in sources.items():
+            model.graph.initializer.append(onnx.numpy_helper.from_array(source(), name))
+    else:
+        with data_file(place).open("wb") as file:
+            for name, source in sources.items():
+                tensor = _external(file, name, source(), data_file(place).name)
+                model.graph.initializer.append(tensor)
+    onnx.save(model, str(place))
+
+
+def _moved(model: onnx.ModelProto, names: Sequence[str], weights: Sequence[Any]) -> Sources:
     """Make initializers of the inputs `names`, and return what each is computed from.
 
     A transpose, reshape or cast of a weight is done now rather than each time the model runs.
@@ -84,7 +100,7 @@ def _folded(
         return None
     source = sources[node.input[0]]
     attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-    if len(node.input) > 1 and node.input[1] not in constants:
+    if any(name not in constants for name in node.input[1:]):
         return None
     shape = [onnx.numpy_helper.to_array(constants[name]) for name in node.input[1:]]
     if node.op_type == "Identity":
@@ -105,14 +121,6 @@ def _folded(
 
 def _reshaped(array: np.ndarray, shape: list[int]) -> np.ndarray:
     return array.reshape([array.shape[i] if size == 0 else size for i, size in enumerate(shape)])
-
-
-def save_large(model: onnx.ModelProto, place: Path, sources: Sources) -> None:
-    """Write `model` to `place` and the weights to the file beside it, one at a time."""
-    with data_file(place).open("wb") as file:
-        for name, source in sources.items():
-            model.graph.initializer.append(_external(file, name, source(), data_file(place).name))
-    onnx.save(model, str(place))
 
 
 def _external(file: BinaryIO, name: str, array: np.ndarray, location: str) -> onnx.TensorProto:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import onnx
 import tensorflow as tf
 
 from keras_dropouts_export.auditing.audit import audit_graph
@@ -102,11 +101,8 @@ def _write_onnx(plain: InferenceFunction, options: MonteCarlo, place: Path, opse
             "keras_dropouts.versions": json.dumps(versions()),
         },
     )
-    if not weights:
-        onnx.save(model, str(place))
-        return
-    names = [each.name for each in inputs[-len(weights) :]]
-    large_files.save_large(model, place, large_files.move_weights(model, names, weights))
+    names = [each.name for each in inputs[len(inputs) - len(weights) :]]
+    large_files.save(model, place, names, weights)
 
 
 def _portable_function(

@@ -1,4 +1,4 @@
-"""Models above the size of an ONNX file, with the size lowered."""
+"""Models above the size of an ONNX file or with much memory in their weights; sizes lowered."""
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 import keras_dropouts_export as kde
 import zoo
+import zoo_hub
 from keras_dropouts_export import target
 from keras_dropouts_export.conversion import large_files
 from served import inputs_of
@@ -19,16 +20,17 @@ def contents(folder):
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch):
+    monkeypatch.setattr(large_files, "APART", 1)
     monkeypatch.setattr(large_files, "LARGE", 1)
     monkeypatch.setattr(large_files, "KEPT", 64)
 
 
-MODELS = ("cnn", "multi_head_attention", "masked_lstm", "structures", "subclassed")
+MODELS = ("cnn", "multi_head_attention", "masked_lstm", "structures", "subclassed", "hub_Bert")
 
 
 @pytest.mark.parametrize("name", [*MODELS, "mixed_float16", "mixed_bfloat16"])
 def test_the_weights_are_in_a_second_file(name, tmp_path):
-    model = zoo.ZOO[name]()
+    model = {**zoo.ZOO, **zoo_hub.ZOO}[name]()
     report = kde.export_onnx(model, tmp_path / "m.onnx")
     assert report.ok
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
@@ -42,6 +44,21 @@ def test_the_weights_are_in_a_second_file(name, tmp_path):
     assert [each.name for each in graph.input] == [each.name for each in report.inputs]
     assert kde.verify(model, tmp_path / "m.onnx").ok
     assert kde.audit(tmp_path / "m.onnx").ok
+
+
+@pytest.mark.parametrize("name", [*MODELS, "every_activation", "mixed_bfloat16"])
+def test_weights_that_fit_are_put_into_the_one_file(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(large_files, "LARGE", 10**9)
+    model = {**zoo.ZOO, **zoo_hub.ZOO}[name]()
+    kept = large_files.large_weights(model)
+    assert kept
+    report = kde.export_onnx(model, tmp_path / "m.onnx")
+    assert report.ok
+    assert [each.name for each in tmp_path.iterdir()] == ["m.onnx"]
+    monkeypatch.setattr(large_files, "APART", 10**9)
+    assert kde.export_onnx(model, tmp_path / "whole.onnx").inputs == report.inputs
+    sizes = [(tmp_path / file).stat().st_size for file in ("m.onnx", "whole.onnx")]
+    assert sizes[0] < 1.1 * sizes[1]
 
 
 def test_weights_are_transposed_once(tmp_path):

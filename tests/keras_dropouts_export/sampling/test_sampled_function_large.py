@@ -21,6 +21,7 @@ SEED = 4
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_files, "APART", 1)
     monkeypatch.setattr(large_files, "LARGE", 1)
     monkeypatch.setattr(large_files, "KEPT", 64)
 
