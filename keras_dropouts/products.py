@@ -103,11 +103,19 @@ def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
 
 
 def _jax(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
+    import jax
+
     scale = ops.cast(scale, _wide(inputs))
     if not _one_for_each(keep, inputs):  # a product with few numbers is faster than a choice
         return _times(inputs, ops.cast(keep, scale.dtype) * scale)
-    scaled = _times(inputs, scale)
-    return ops.where(keep, scaled, ops.zeros((), inputs.dtype))
+    # JAX would keep a float of the inputs' dtype for each element beside the mask. What is under
+    # `checkpoint` is computed again instead, and all that takes is the mask and the scale.
+    chosen = jax.checkpoint(_chosen, prevent_cse=False) if gradient else _chosen
+    return chosen(inputs, keep, scale)
+
+
+def _chosen(inputs: Tensor, keep: Tensor, scale: Tensor) -> Tensor:
+    return ops.where(keep, _times(inputs, scale), ops.zeros((), inputs.dtype))
 
 
 def _torch(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:

@@ -46,6 +46,29 @@ def test_the_scale_is_not_rounded_to_the_inputs_dtype(dtype):
     )
 
 
+if keras.backend.backend() == "jax":
+    import jax
+
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_a_byte_for_each_element_is_kept(dtype):
+        x, keep = data((16, 64))
+        x, keep, scale = (
+            jax.numpy.asarray(x, dtype),
+            jax.numpy.asarray(keep),
+            jax.numpy.asarray(SCALE),
+        )
+
+        def product(x):
+            return products.masked(x, keep, scale, True)
+
+        y, backward = jax.vjp(product, x)
+        kept = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(backward))
+        assert kept == keep.size + 4  # and the scale
+        np.testing.assert_array_equal(backward(x)[0], y)
+        np.testing.assert_array_equal(jax.jvp(product, (x,), (x,))[1], y)
+        np.testing.assert_array_equal(jax.jit(jax.grad(lambda x: product(x).sum()))(x) != 0, keep)
+
+
 if TENSORFLOW:
     import tensorflow as tf
 
