@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 MAP = [32, 28, 28, 128]
 ANY = "keras Dropout"
+MEMORY = 0.5  # of what Keras's layer keeps for the backward pass
 
 
 class Goal(NamedTuple):

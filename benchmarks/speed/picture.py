@@ -66,7 +66,7 @@ def _growth(axis: Any, results: dict[str, Any]) -> None:
     axis.set_xlabel("elements")
     axis.set_ylabel("ms")
     axis.grid(alpha=0.3, which="both")
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="lower right")
 
 
 def _bars(axis: Any, results: dict[str, Any], backend: str, mode: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import goals
 from goals import Goal, ratios
 from rich.console import Console
 from rich.table import Table
@@ -79,6 +80,11 @@ def _memory(results: dict[str, Any]) -> Rows:
         [name, *(_bytes(results["memory"][backend].get(name)) for backend in backends)]
         for name in names
     ]
+    for name in ("ScheduledDropout", "DropBlock2D"):
+        found = [results["memory"][backend] for backend in backends]
+        shares = [each[name] / each[goals.ANY] if goals.ANY in each else None for each in found]
+        label = f"{name} over {goals.ANY}, at most {goals.MEMORY:g}"
+        cells.append([label, *map(_bytes, shares)])
     title = "Bytes an element kept for the backward pass, 32x28x28x128 float32"
     return title, ["layer", *backends], cells
 
