@@ -1,8 +1,8 @@
 """Inputs times a mask, on each backend in the way that is fastest and keeps least for later.
 
-What a dropout layer keeps for the backward pass is the mask alone, a byte for each element, as
-Keras's own layer does; on TensorFlow a large mask is packed to a bit for each. The gradient with
-respect to the scale is not taken: no rate is learned through it.
+What a dropout layer keeps for the backward pass is the mask alone, a byte for each element; on
+TensorFlow a large mask is packed to a bit for each. The gradient with respect to the scale is not
+taken: no rate is learned through it.
 """
 
 from __future__ import annotations

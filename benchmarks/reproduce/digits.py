@@ -18,7 +18,7 @@ import keras_dropouts as kd
 SEEDS = 20
 Drop = Callable[[], keras.layers.Layer] | None
 
-COLUMNS = ("training loss", "test loss", "test accuracy")
+COLUMNS = TRAINING_LOSS, TEST_LOSS, ACCURACY = ("training loss", "test loss", "test accuracy")
 
 
 class Claim(NamedTuple):
@@ -111,7 +111,6 @@ def studies() -> list[Study]:
         ),
     }
     ghiasi, liu, morerio = "Ghiasi et al. (2018)", "Liu et al. (2023)", "Morerio et al. (2017)"
-    accuracy, training_loss = COLUMNS[2], COLUMNS[0]
     return [
         Study(
             "DropBlock, a net that overfits (300 images)",
@@ -119,8 +118,8 @@ def studies() -> list[Study]:
             60,
             {name: lambda drop=drop: convolutional(drop, 24) for name, drop in blocks.items()},
             [
-                Claim(ghiasi, "blocks 0.2", "units 0.2", accuracy),
-                Claim(ghiasi, "blocks, ramp to 0.2", "blocks 0.2", accuracy),
+                Claim(ghiasi, "blocks 0.2", "units 0.2", ACCURACY),
+                Claim(ghiasi, "blocks, ramp to 0.2", "blocks 0.2", ACCURACY),
             ],
         ),
         Study(
@@ -129,8 +128,8 @@ def studies() -> list[Study]:
             40,
             {name: lambda drop=drop: dense(drop, 8) for name, drop in early.items()},
             [
-                Claim(liu, "early, 0.1 falling", "none", training_loss),
-                Claim(liu, "early, 0.1 falling", "dropout 0.1", training_loss),
+                Claim(liu, "early, 0.1 falling", "none", TRAINING_LOSS),
+                Claim(liu, "early, 0.1 falling", "dropout 0.1", TRAINING_LOSS),
             ],
         ),
         Study(
@@ -139,8 +138,8 @@ def studies() -> list[Study]:
             60,
             {name: lambda drop=drop: dense(drop, 256) for name, drop in late.items()},
             [
-                Claim(liu, "late, 0.4", "dropout 0.4", accuracy),
-                Claim(morerio, "curriculum to 0.4", "dropout 0.4", accuracy),
+                Claim(liu, "late, 0.4", "dropout 0.4", ACCURACY),
+                Claim(morerio, "curriculum to 0.4", "dropout 0.4", ACCURACY),
             ],
         ),
     ]
@@ -150,7 +149,7 @@ def verdict(claim: Claim, runs: dict[str, np.ndarray]) -> str:
     """Return a row of the table of claims: the difference, paired by seed, and what it shows."""
     column = COLUMNS.index(claim.column)
     differences = runs[claim.better][:, column] - runs[claim.worse][:, column]
-    gain = differences.mean() * (1.0 if claim.column == "test accuracy" else -1.0)
+    gain = differences.mean() * (1.0 if claim.column == ACCURACY else -1.0)
     shows = "shown" if gain > 0 else "the opposite is shown"
     if abs(gain) <= _half_width(differences):
         shows = "not shown: within the confidence interval"
@@ -191,11 +190,11 @@ def section(images: Any) -> str:
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
         claims += [verdict(claim, runs) for claim in study.claims]
-        means = [each[:, 2].mean() for each in runs.values()]
-        errors = [_half_width(each[:, 2]) for each in runs.values()]
+        accuracies = [each[:, COLUMNS.index(ACCURACY)] for each in runs.values()]
+        means, errors = zip(*((each.mean(), _half_width(each)) for each in accuracies), strict=True)
         axis.errorbar(range(len(runs)), means, errors, fmt="o", capsize=4)
         axis.set_xticks(range(len(runs)), [name.replace(", ", ",\n") for name in runs], fontsize=8)
-        axis.set(title=study.title.split(",")[0], ylabel="test accuracy")
+        axis.set(title=study.title.split(",")[0], ylabel=ACCURACY)
     figure.tight_layout()
     figure.savefig(images / "digits.png", dpi=120)
     plt.close(figure)

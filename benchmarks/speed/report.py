@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import goals
-from goals import Goal, ratios
+from goals import ANY, MEMORY, Goal, ratios
 from rich.console import Console
 from rich.table import Table
 
@@ -82,8 +81,8 @@ def _memory(results: dict[str, Any]) -> Rows:
     ]
     for name in ("ScheduledDropout", "DropBlock2D"):
         found = [results["memory"][backend] for backend in backends]
-        shares = [each[name] / each[goals.ANY] if goals.ANY in each else None for each in found]
-        label = f"{name} over {goals.ANY}, at most {goals.MEMORY:g}"
+        shares = [each[name] / each[ANY] if ANY in each else None for each in found]
+        label = f"{name} over {ANY}, at most {MEMORY:g}"
         cells.append([label, *map(_bytes, shares)])
     title = "Bytes an element kept for the backward pass, 32x28x28x128 float32"
     return title, ["layer", *backends], cells

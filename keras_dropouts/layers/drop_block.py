@@ -132,7 +132,8 @@ class _DropBlock(BaseDropout):
         rounding = random.uniform(stream, (*shape[:2], *[1] * self.spatial_rank), draw=1)
         seeds = masks.keep_mask(bits, self._seed_rate(rate, lengths), 16, rounding)
         keep = masks.erode(seeds, self.block_size, first, grow=self.border == "valid")
-        if tuple(keep.shape[axes]) == tuple(lengths):
+        sizes = zip(lengths, self.block_size, strict=True)
+        if self.border == "clip" or all(isinstance(n, int) and n >= size for n, size in sizes):
             return keep
         # A map that is smaller than the block has grown beyond its size.
         return keep[(..., *map(slice, lengths), *[slice(None)] * (2 - first))]
