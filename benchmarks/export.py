@@ -38,8 +38,8 @@ import tensorflow as tf
 from export_stages import STAGES, Arrays, Inputs, onnx_stage, saved_model_stage
 
 import keras_dropouts_export as kde
-from keras_dropouts_export.tracing.inference import InferenceFunction, inference_function
-from keras_dropouts_export.verification.trial_inputs import trial_inputs
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.tracing.inference_function import InferenceFunction, inference_function
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -27,8 +27,8 @@ import numpy as np
 import onnxruntime
 
 import keras_dropouts_export as kde
-from keras_dropouts_export.tracing.inference import inference_function
-from keras_dropouts_export.verification.trial_inputs import trial_inputs
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.tracing.inference_function import inference_function
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

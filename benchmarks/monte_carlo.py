@@ -34,7 +34,7 @@ from onnx import TensorProto, helper
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts_export.conversion.philox import Counter, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import Counter, philox
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 

@@ -25,7 +25,7 @@ from keras_dropouts.layers import (
     concrete_regularizers,
     depth_rates,
 )
-from keras_dropouts.monte_carlo.predict import mc_predict
+from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.r_drop import RDrop
 from keras_dropouts.surgery.replace import add_dropout, inspect_dropout, replace_dropout, set_rates

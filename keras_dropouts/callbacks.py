@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import check_choice, invalid
-from keras_dropouts.surgery.noise import NoiseSource, noise_sources
 from keras_dropouts.surgery.replace import set_rates
+from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 
 
 class RateLogger(keras.callbacks.Callback):

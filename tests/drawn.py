@@ -15,8 +15,8 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import keras_dropouts as kd
-from keras_dropouts import sampling
-from keras_dropouts_export.conversion import onnx_sampler
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts_export.formats.onnx.tf2onnx import onnx_sampler
 
 # (tag, number of the sample) -> the numbers of one draw, in their order
 Draws = dict[tuple[int, int], np.ndarray]

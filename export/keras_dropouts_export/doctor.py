@@ -12,13 +12,15 @@ import keras
 import tensorflow as tf
 from keras.src.ops.operation import Operation
 
-from keras_dropouts.surgery import calls, kinds, noise
-from keras_dropouts_export.auditing.audit import AuditReport, audit_graph
-from keras_dropouts_export.conversion import adapter
+from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.checks.audit import AuditReport, audit_graph
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.onnx import check_opset
 from keras_dropouts_export.tracing import signature
-from keras_dropouts_export.tracing.inference import inference_function, traced
+from keras_dropouts_export.tracing.inference_function import inference_function, traced
 
 _OURS = "Export with `export_onnx` or `export_saved_model` of this package"
 _SWITCHED_OFF = f"{_OURS}, which switch it off."

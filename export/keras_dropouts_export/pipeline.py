@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keras_dropouts.surgery import noise
-from keras_dropouts_export.auditing.audit import AuditReport, audit, audit_graph
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
+from keras_dropouts_export.checks.parity import ParityReport, check_options, compare
+from keras_dropouts_export.destination import check_target, data_file, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.report import ExportReport, Stripped, versions
-from keras_dropouts_export.target import check_target, data_file, put_in_place, workplace
-from keras_dropouts_export.tracing.inference import InferenceFunction
-from keras_dropouts_export.verification.parity import ParityReport, check_options, compare
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]

@@ -7,9 +7,9 @@ import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from keras_dropouts_export.auditing.audit import AuditReport
-from keras_dropouts_export.tracing.inference import TensorInfo
-from keras_dropouts_export.verification.parity import ParityReport
+from keras_dropouts_export.checks.audit import AuditReport
+from keras_dropouts_export.checks.parity import ParityReport
+from keras_dropouts_export.tracing.inference_function import TensorInfo
 
 _PACKAGES = ("keras-dropouts", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
+from keras_dropouts_export.formats.onnx.onnx_writer import export_monte_carlo
+from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
+from keras_dropouts_export.monte_carlo.sampled_function import monte_carlo_options
 from keras_dropouts_export.pipeline import Progress, export
 from keras_dropouts_export.report import ExportReport
-from keras_dropouts_export.sampling.sampled_export import export_monte_carlo
-from keras_dropouts_export.sampling.sampled_function import monte_carlo_options
-from keras_dropouts_export.saved_model_file import write_saved_model
-from keras_dropouts_export.tracing.inference import inference_function
+from keras_dropouts_export.tracing.inference_function import inference_function
 
 
 def export_saved_model(

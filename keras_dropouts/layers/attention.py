@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks, random, sampling
 from keras_dropouts.layers.base import BaseDropout, Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 _ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)

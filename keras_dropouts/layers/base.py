@@ -9,9 +9,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import generators, masks, random, sampling, schedules
+from keras_dropouts import generators, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
-from keras_dropouts.layers.place import place_in_model, register_key
+from keras_dropouts.keras_internals.call_stack import place_in_model, register_key
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts.noise import stream as random
 
 Tensor = Any
 Schedule = Callable[[Any], Any]

@@ -9,7 +9,7 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts import generators, masks, random
+from keras_dropouts import generators
 from keras_dropouts.arguments import (
     check_positive,
     check_rate,
@@ -19,6 +19,8 @@ from keras_dropouts.arguments import (
 from keras_dropouts.layers.base import BaseDropout, Tensor
 from keras_dropouts.layers.present_rate import PresentRate
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 _DENSE = (keras_layers.Dense, keras_layers.EinsumDense)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_dropouts import masks, random
 from keras_dropouts.arguments import check_choice, check_flag, invalid, is_integer
 from keras_dropouts.layers.base import BaseDropout, Schedule, Tensor
 from keras_dropouts.layers.spatial_dropout import check_data_format
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 _SHARED_DOCSTRING = """

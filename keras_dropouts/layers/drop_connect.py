@@ -8,9 +8,10 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts import masks, random
 from keras_dropouts.layers.base import Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 _KERNELS = ("_kernel", "kernel", "depthwise_kernel", "pointwise_kernel")

@@ -7,9 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks, random
 from keras_dropouts.layers.base import Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from keras_dropouts import random
 from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 

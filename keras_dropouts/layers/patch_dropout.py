@@ -7,9 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import random, sampling
 from keras_dropouts.arguments import check_integer, check_rate, invalid, is_real
 from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 

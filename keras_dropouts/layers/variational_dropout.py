@@ -11,10 +11,10 @@ from keras import layers as keras_layers
 from keras import ops
 from keras.src.backend.common.variables import AutocastScope
 
-from keras_dropouts import random
 from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
 from keras_dropouts.layers.base import Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695  # the fit of equation 14

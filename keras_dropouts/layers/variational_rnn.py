@@ -7,10 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks, random
 from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.layers.base import Schedule, Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import stream as random
 from keras_dropouts.registry import register
 
 RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN)

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import masks
 from keras_dropouts.arguments import check_rate
 from keras_dropouts.layers.base import Schedule, Tensor
 from keras_dropouts.layers.variational_rnn import RECURRENT, check_cell
 from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.noise import masks
 from keras_dropouts.registry import register
 
 

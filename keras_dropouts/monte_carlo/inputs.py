@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts.keras_internals import graphs as kinds
 from keras_dropouts.monte_carlo.steps import graph_of
-from keras_dropouts.surgery import kinds
 
 
 def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:

@@ -14,10 +14,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import sampling
+from keras_dropouts.keras_internals import graphs as kinds
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
 from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample, graph_of
-from keras_dropouts.surgery import kinds
+from keras_dropouts.noise import sampler as sampling
 
 Tensor = Any
 

@@ -11,10 +11,13 @@ import keras
 from keras import ops
 from keras.src import backend  # the functions that Keras's own layers draw with
 
-from keras_dropouts import masks, random, sampling
+from keras_dropouts.keras_internals import patching as calls
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.monte_carlo.compiled import traced_operations
-from keras_dropouts.surgery import calls, noise
+from keras_dropouts.noise import masks
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts.noise import stream as random
+from keras_dropouts.surgery import sources as noise
 
 Tensor = Any
 

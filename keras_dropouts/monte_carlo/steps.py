@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.keras_internals import graphs as kinds
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.monte_carlo.sampling_mode import active_parts
-from keras_dropouts.sampling import set_mask
-from keras_dropouts.surgery import kinds
+from keras_dropouts.noise.sampler import set_mask
 
 Tensor = Any
 Slot = int

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
-from keras_dropouts.surgery.noise import NoiseSource, holder, noise_sources, rate_attributes
+from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
 
 def set_rates(

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts.keras_internals.graphs import check_model, is_graph
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.surgery.cloning import carry_state, clone_layer
-from keras_dropouts.surgery.kinds import check_model, is_graph
-from keras_dropouts.surgery.noise import NoiseSource, is_removable, noise_sources
+from keras_dropouts.surgery.clone import carry_state, clone_layer
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.rewrite import rewrite
+from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
 
 __all__ = [
     "DropoutRow",

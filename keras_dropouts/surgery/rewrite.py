@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_dropouts.surgery import kinds
-from keras_dropouts.surgery.cloning import carry_state, clone_layer, clone_operation, clone_whole
+from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.surgery.clone import carry_state, clone_layer, clone_operation, clone_whole
 
 Layer = Any
 Replace = Callable[[Layer], "list[Layer] | None"]

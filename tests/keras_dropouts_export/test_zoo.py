@@ -10,9 +10,9 @@ import zoo
 import zoo_applications
 import zoo_hub
 import zoo_hub_composed
-from keras_dropouts.surgery import noise
-from keras_dropouts_export.tracing.inference import inference_function
-from keras_dropouts_export.verification.trial_inputs import trial_inputs
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.tracing.inference_function import inference_function
 
 # keras_hub's T5 and Swin build layers by calling them, and lose masks that they do not use.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend import AutocastScope
 
-from keras_dropouts_export.tracing.inference import InferenceFunction, trace
+from keras_dropouts_export.tracing.inference_function import InferenceFunction, trace
 from keras_dropouts_export.tracing.signature import Signature, unique_names
 
 Forward = Callable[[list[Any]], Any]

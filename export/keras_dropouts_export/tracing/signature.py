@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.surgery import kinds
+from keras_dropouts.keras_internals import graphs as kinds
 
 Tensor = Any
 

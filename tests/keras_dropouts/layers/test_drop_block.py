@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_dropouts as kd
-from keras_dropouts import masks
+from keras_dropouts.noise import masks
 
 LAYERS = {1: kd.DropBlock1D, 2: kd.DropBlock2D, 3: kd.DropBlock3D}
 

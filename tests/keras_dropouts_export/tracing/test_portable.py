@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_dropouts_export as kde
 import zoo
-from keras_dropouts_export.tracing.inference import inference_function
+from keras_dropouts_export.tracing.inference_function import inference_function
 from keras_dropouts_export.tracing.portable import portable
 from served import data, dense_model
 

@@ -1,0 +1,132 @@
+"""Where an ONNX file begins to differ from its model: both run, and inner tensors are compared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_dropouts_export.formats.onnx.large_weights import LARGE
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """The largest error of the tensors of one layer, in the order that the layers run."""
+
+    layer: str
+    error: float
+    scale: float  # the largest absolute value of the model's tensors
+
+    @property
+    def relative(self) -> float:
+        """The error as a part of the scale."""
+        return self.error / max(self.scale, 1e-12)
+
+
+def errors_by_layer(
+    function: InferenceFunction, path: Path, inputs: Arrays
+) -> tuple[LayerError, ...]:
+    """Return the error of each layer for one set of inputs.
+
+    The tensors that are compared are those that have the same name in the file and in the traced
+    graph; none are if the file was made from a model of other names.
+    """
+    model = onnx.load(str(path))
+    if model.ByteSize() > LARGE:  # a session could only be made from a file
+        return ()
+    frozen = convert_variables_to_constants_v2(function.concrete, aggressive_inlining=True)
+    known = {
+        tensor.name: tensor
+        for operation in frozen.graph.get_operations()
+        for tensor in operation.outputs
+        if tensor.dtype.is_floating
+    }
+    names = [name for node in model.graph.node for name in node.output if name in known]
+    if not names:
+        return ()
+    fetched = frozen.prune(frozen.inputs, [known[name] for name in names])
+    tensors = [tf.constant(inputs[each.name], each.dtype) for each in function.inputs]
+    wanted = dict(zip(names, (each.numpy() for each in fetched(*tensors)), strict=True))
+    return _grouped(function.name, wanted, _inner_values(model, names, inputs))
+
+
+def _inner_values(model: onnx.ModelProto, names: list[str], inputs: Arrays) -> Arrays:
+    present = {each.name for each in model.graph.output}
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in present
+    )
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, ["CPUExecutionProvider"]
+    )
+    return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def _grouped(model: str, wanted: Arrays, got: Arrays) -> tuple[LayerError, ...]:
+    found: dict[str, LayerError] = {}
+    for name, value in wanted.items():
+        error = _error(got[name], value)
+        if error is None:
+            continue
+        layer = layer_of(name, model)
+        before = found.get(layer, LayerError(layer, 0.0, 0.0))
+        scale = float(np.abs(value[np.isfinite(value)]).max(initial=0.0))
+        found[layer] = LayerError(layer, max(before.error, error), max(before.scale, scale))
+    return tuple(found.values())
+
+
+def _error(got: np.ndarray, wanted: np.ndarray) -> float | None:
+    """Return the largest error, or None for a tensor that the file holds in another layout."""
+    got, wanted = np.asarray(got, "float64"), np.asarray(wanted, "float64")
+    if got.ndim > 2 and got.shape != wanted.shape:
+        got = np.moveaxis(got, 1, -1)
+    if got.shape != wanted.shape or not wanted.size:
+        return None
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(got - wanted)
+    return float(
+        np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0.0, difference).max()
+    )
+
+
+def layer_of(tensor: str, model: str) -> str:
+    """Return the layers that a tensor is in, as a path from the model down."""
+    # TensorFlow adds a number to each scope, as the model was called before.
+    parts = [re.sub(r"_[0-9]+$", "", part) for part in tensor.split("/")[:-1]]
+    if parts and parts[0] in (model, re.sub(r"_[0-9]+$", "", model)):
+        parts = parts[1:]
+    return "/".join(parts) or model
+
+
+def first_difference(errors: tuple[LayerError, ...], allowed: float) -> LayerError | None:
+    """Return the first layer whose error is more than `allowed` of its scale."""
+    return next((each for each in errors if not each.relative <= allowed), None)
+
+
+def plot(errors: tuple[LayerError, ...], allowed: float) -> Any:
+    """Return a figure of the error of each layer; needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1 + 0.22 * len(errors)), layout="constrained")
+    axes = figure.subplots()
+    values = [max(each.relative, 1e-10) for each in errors]
+    colours = ["tab:red" if value > allowed else "tab:blue" for value in values]
+    axes.barh(range(len(errors)), values, color=colours)
+    axes.set_yticks(range(len(errors)), [each.layer for each in errors], fontsize=7)
+    axes.invert_yaxis()
+    axes.axvline(allowed, color="black", linewidth=1, linestyle="--")
+    axes.set_xscale("log")
+    axes.set_xlabel("largest error, as a part of the layer's largest value")
+    return figure

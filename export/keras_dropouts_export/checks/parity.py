@@ -1,0 +1,215 @@
+"""An artifact against its model: the same inputs, the same outputs, every time."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_dropouts.arguments import check_seed, invalid, is_real
+from keras_dropouts_export.checks.audit import artifact_format
+from keras_dropouts_export.checks.by_layer import (
+    LayerError,
+    errors_by_layer,
+    first_difference,
+    plot,
+)
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.formats.onnx.onnx_runtime import runners
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+Tolerance = tuple[float | None, float | None, str]  # absolute, relative, dtype of the defaults
+
+# What an output may differ by: atol + rtol * (its largest absolute value). From the most precise
+# dtype to the least.
+TOLERANCE = {
+    "float64": (1e-7, 1e-6),
+    "float32": (1e-5, 1e-4),
+    "float16": (2e-3, 1e-2),
+    "bfloat16": (2e-2, 5e-2),
+}
+
+
+@dataclass(frozen=True)
+class ParityRow:
+    """One output in one run of the artifact, against the model's."""
+
+    output: str
+    batch: int
+    runtime: str
+    max_abs_error: float
+    allowed: float
+    repeatable: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the error is allowed and a second run gave the same."""
+        return self.repeatable and self.max_abs_error <= self.allowed
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What `verify` measured, one row for each output, batch size and runtime."""
+
+    path: str
+    rows: tuple[ParityRow, ...]
+    other_seed: tuple[ParityRow, ...] = ()  # Monte-Carlo dropout with another seed than the model's
+    layers: tuple[LayerError, ...] = ()  # of an ONNX file that differs
+    layer_tolerance: float = 10 * TOLERANCE["float32"][1]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the artifact is the model."""
+        rows = (*self.rows, *self.other_seed)
+        return bool(rows) and all(row.ok for row in rows)
+
+    @property
+    def max_abs_error(self) -> float:
+        """The largest absolute difference of any output, with the same seed if it takes one."""
+        return max((row.max_abs_error for row in self.rows), default=math.nan)
+
+    def __str__(self) -> str:
+        verdict = "equal" if self.ok else "NOT equal"
+        lines = [f"parity of {self.path}: {verdict}, largest error {self.max_abs_error:.3g}"]
+        rows = (*self.rows, *self.other_seed)
+        width = max((len(row.output) for row in rows), default=0)
+        for row in rows:
+            mark = "ok" if row.ok else "differs" if row.repeatable else "differs between runs"
+            lines.append(
+                f"  {row.output:<{width}}  batch {row.batch}  {row.runtime:<21}  "
+                f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
+            )
+        if self.first_difference:
+            lines.append(f"  the first layer that differs is {self.first_difference!r}")
+        return "\n".join(lines)
+
+    @property
+    def first_difference(self) -> str | None:
+        """The path of the first layer whose output differs, None where it is not known."""
+        found = first_difference(self.layers, self.layer_tolerance)
+        return None if found is None else found.layer
+
+    def plot(self) -> Any:
+        """Return a matplotlib figure of the error of each layer.
+
+        Raises:
+            ValueError: if the errors of the layers were not measured, as nothing differed.
+        """
+        if not self.layers:
+            raise invalid("report", "the report of an ONNX file that differs", self.path)
+        return plot(self.layers, self.layer_tolerance)
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        rows, other = (
+            [{**asdict(row), "ok": row.ok} for row in each] for each in (self.rows, self.other_seed)
+        )
+        head = {"ok": self.ok, "path": self.path, "max_abs_error": self.max_abs_error}
+        layers = [asdict(each) for each in self.layers]
+        where = {"first_difference": self.first_difference, "layers": layers}
+        return json.dumps({**head, "rows": rows, "other_seed": other, **where}, indent=2)
+
+
+def compare(
+    function: InferenceFunction,
+    path: str | os.PathLike[str],
+    *,
+    shown: str | os.PathLike[str] | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+) -> ParityReport:
+    """Compare an artifact with an inference function; see `keras_dropouts_export.verify`.
+
+    Args:
+        shown: The path to name in the report, where that is not `path`.
+    """
+    check_options(atol, rtol, seed)
+    found = runners(Path(path), function)
+    rows: list[ParityRow] = []
+    tolerance = (atol, rtol, lowest_precision(function.model))
+    trials = list(trial_inputs(function, seed))
+    while found:  # one runtime at a time: each holds the weights
+        runtime = next(iter(found))
+        run = found.pop(runtime)
+        for batch, inputs, expected in trials:
+            rows += _rows(run, inputs, expected, tolerance, batch, runtime)
+        del run
+    report = ParityReport(str(shown or path), tuple(rows))
+    if report.ok or artifact_format(path) != "onnx":
+        return report
+    layers = errors_by_layer(function, Path(path), trials[-1][1])
+    return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[tolerance[2]][1])
+
+
+def _rows(
+    run: Callable[[dict[str, Any]], dict[str, Any]],
+    inputs: dict[str, Any],
+    expected: dict[str, Any],
+    tolerance: Tolerance,
+    batch: int,
+    runtime: str,
+) -> Iterator[ParityRow]:
+    first, second = run(inputs), run(inputs)
+    for name, wanted in expected.items():
+        same = _identical(first[name], second[name])
+        error = largest_error(first[name], wanted)
+        yield ParityRow(name, batch, runtime, error, _allowed(wanted, tolerance), same)
+
+
+def largest_error(got: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the largest absolute difference, infinity where shapes or NaN places differ."""
+    if got.shape != wanted.shape:
+        return math.inf
+    if not wanted.size:
+        return 0.0
+    if wanted.dtype.kind in "biuSUO":
+        return 0.0 if np.array_equal(got, wanted) else math.inf
+    left, right = got.astype("float64"), wanted.astype("float64")
+    equal = (left == right) | (np.isnan(left) & np.isnan(right))
+    if not np.array_equal(np.isfinite(left), np.isfinite(right)):
+        return math.inf
+    with np.errstate(invalid="ignore"):
+        return float(np.where(equal, 0.0, np.abs(left - right)).max())
+
+
+def _identical(left: np.ndarray, right: np.ndarray) -> bool:
+    return left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+def lowest_precision(model: keras.Model) -> str:
+    """Return the least precise dtype that a layer of `model` computes in."""
+    names = list(TOLERANCE)
+    used = {layer.compute_dtype for layer in model._flatten_layers()} & set(names)
+    return max(used, key=names.index, default="float32")
+
+
+def _allowed(wanted: np.ndarray, tolerance: Tolerance) -> float:
+    atol, rtol, precision = tolerance
+    names = list(TOLERANCE)
+    if wanted.dtype.name not in names:
+        return 0.0
+    # An output of float32 is no better than the float16 that it was computed in.
+    name = max(wanted.dtype.name, precision, key=names.index)
+    atol = TOLERANCE[name][0] if atol is None else atol
+    rtol = TOLERANCE[name][1] if rtol is None else rtol
+    values = np.abs(wanted.astype("float64"))
+    finite = values[np.isfinite(values)]
+    return float(atol + rtol * finite.max(initial=0.0))
+
+
+def check_options(atol: Any = None, rtol: Any = None, seed: Any = 0) -> None:
+    """Raise a clear error unless the options of a comparison are good."""
+    for name, value in (("atol", atol), ("rtol", rtol)):
+        good = is_real(value) and math.isfinite(value) and value >= 0
+        if value is not None and not good:
+            raise invalid(name, "None or a finite number not below 0", value)
+    if check_seed(seed) is None:
+        raise invalid("seed", "an integer from 0 to 2**63 - 1", seed)

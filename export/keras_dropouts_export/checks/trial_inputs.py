@@ -1,0 +1,143 @@
+"""Seeded inputs to try a model with, made from its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.tracing.inference_function import InferenceFunction, TensorInfo
+
+BATCH_SIZES = (1, 2, 7)
+# Pairs of sizes of a dynamic dimension; the first pair that the model takes is used. The first is
+# of a sequence, the next of an image, the last of sound.
+_LENGTHS: tuple[tuple[int, int], ...] = ((12, 17), (64, 96), (32, 64), (224, 256), (4000, 4800))
+# Tried last, for a model that takes one length only.
+_LENGTHS += tuple((length, length) for length in (64, 16, 77, 128, 256, 512))
+
+Inputs = dict[str, np.ndarray]
+
+
+def trial_inputs(
+    function: InferenceFunction, seed: int = 0, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> Iterator[tuple[int, Inputs, Inputs]]:
+    """Yield (batch size, inputs by name, the function's outputs by name).
+
+    Every dynamic dimension has two sizes over the batches. A model whose batch dimension is fixed
+    gets that one batch size.
+
+    Raises:
+        ExportError: if the function takes none of the inputs that were tried.
+    """
+    random = np.random.default_rng(seed)
+    limits = integer_limits(function)
+    fixed = {each.shape[0] for each in function.inputs if each.shape and each.shape[0] is not None}
+    batches = sorted(fixed)[:1] or list(batch_sizes)
+    lengths = _accepted_lengths(function, batches[0], limits)
+    for i, batch in enumerate(batches):
+        inputs = _inputs(function, batch, lengths[i % 2], limits, random)
+        yield batch, inputs, function(inputs)
+
+
+def _accepted_lengths(
+    function: InferenceFunction, batch: int, limits: dict[str, int]
+) -> tuple[int, int]:
+    if not any(None in each.shape[1:] for each in function.inputs):
+        return _LENGTHS[0]
+    images = any(len(each.shape) > 3 for each in function.inputs)
+    problems: list[Exception] = []
+    for lengths in _LENGTHS[1:] if images else _LENGTHS:
+        try:
+            for length in lengths:
+                function(_inputs(function, batch, length, limits, np.random.default_rng(0)))
+        except (tf.errors.OpError, ValueError) as error:  # too short for the model, most often
+            problems.append(error)
+        else:
+            return lengths
+    raise ExportError(
+        f"Model {function.name!r} took none of the inputs that were tried, with dynamic dimensions "
+        f"of {_LENGTHS}. Fix them with `input_signature`. The last problem: {problems[-1]}"
+    ) from problems[-1]
+
+
+def integer_limits(function: InferenceFunction) -> dict[str, int]:
+    """Return for each input the number below which integers stay: its embedding's size."""
+    every = _smallest_embedding([function.model])
+    found = {each.name: every for each in function.inputs}
+    model = function.model
+    if kinds.is_graph(model):
+        graph = model._functional if isinstance(model, keras.Sequential) else model
+        if len(graph.inputs) == len(function.inputs):
+            for info, tensor in zip(function.inputs, graph.inputs, strict=True):
+                found[info.name] = _limit_after(tensor) or every
+    return found
+
+
+def _limit_after(tensor: Any) -> int:
+    """Return the size of the first embeddings that an input leads to, 0 where there is none."""
+    waiting, seen = [tensor._keras_history.operation], set()
+    while waiting:
+        operation = waiting.pop(0)
+        if id(operation) in seen:
+            continue
+        seen.add(id(operation))
+        if isinstance(operation, keras.layers.Layer):
+            size = _smallest_embedding([operation], default=0)
+            if size:
+                return size
+        waiting += [node.operation for node in operation._outbound_nodes]
+    return 0
+
+
+def _smallest_embedding(layers: list[Any], default: int = 2) -> int:
+    sizes = [
+        part.input_dim
+        for layer in layers
+        for part in layer._flatten_layers()
+        if isinstance(part, keras.layers.Embedding)
+    ]
+    return min(sizes, default=default)
+
+
+def _inputs(
+    function: InferenceFunction,
+    batch: int,
+    length: int,
+    limits: dict[str, int],
+    random: np.random.Generator,
+) -> Inputs:
+    return {
+        each.name: _values(each, batch, length, limits[each.name], random)
+        for each in function.inputs
+    }
+
+
+def _values(
+    info: TensorInfo, batch: int, length: int, limit: int, random: np.random.Generator
+) -> np.ndarray:
+    shape = [
+        size if size is not None else batch if axis == 0 else length
+        for axis, size in enumerate(info.shape)
+    ]
+    if info.dtype == "bool" or "mask" in info.name:
+        return _mask(shape, random).astype(_numpy(info.dtype))
+    if "int" in info.dtype:
+        return random.integers(0, limit, shape).astype(info.dtype)
+    return random.standard_normal(shape).astype(_numpy(info.dtype))
+
+
+def _mask(shape: list[int], random: np.random.Generator) -> np.ndarray:
+    """Return ones with some zeros, never a row of zeros alone."""
+    mask = random.random(shape) < 0.8
+    mask[..., :1] = True
+    return mask
+
+
+def _numpy(dtype: str) -> Any:
+    # NumPy has no bfloat16 of its own; TensorFlow casts on the way in.
+    return "float32" if dtype == "bfloat16" else dtype

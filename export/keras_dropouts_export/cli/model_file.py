@@ -1,0 +1,73 @@
+"""Read a .keras file with clear errors, and write one only when it was proven equal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.destination import check_target, put_in_place, workplace
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.tracing.inference_function import inference_function
+
+
+def read_model(path: str | os.PathLike[str]) -> keras.Model:
+    """Return the model of a .keras file; Keras's safe mode stays on.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no .keras file, is broken, needs a class that is not registered, or
+            holds code (a Lambda), which safe mode refuses.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(str(invalid("model", "a .keras file that exists", str(path))))
+    if place.is_dir() or place.suffix.lower() != ".keras":
+        raise invalid("model", "a .keras file", str(path))
+    try:
+        return keras.saving.load_model(place, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds for a file that it cannot read
+        reason = str(error).strip() or type(error).__name__
+        raise invalid(
+            "model", "a whole .keras file of known layers", str(path), f"It is not: {reason}"
+        ) from error
+
+
+def write_verified(
+    new: keras.Model,
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Write `new` to a .keras file if, read back, it predicts bit for bit what `model` does.
+
+    Raises:
+        ValueError, FileExistsError, FileNotFoundError, PermissionError: if nothing can be written
+            at `path`.
+        ExportError: if the two differ; nothing is written.
+    """
+    step = progress or (lambda _: None)
+    target = check_target(path, "keras", overwrite)
+    with workplace(target) as work:
+        step("save")
+        made = work / target.name
+        new.save(made)
+        back = inference_function(read_model(made))
+        step("verify")
+        wanted = inference_function(model)
+        for batch, inputs, expected in trial_inputs(wanted):
+            got = back(inputs)
+            for name, value in expected.items():
+                if not np.array_equal(got[name], value, equal_nan=True):
+                    raise ExportError(
+                        f"Nothing was written at {target}: output {name!r} differs from the "
+                        f"model's in a batch of {batch}."
+                    )
+        step("place")
+        put_in_place(made, target, work, overwrite)

@@ -1,0 +1,31 @@
+"""What an audit finds in an artifact: single operations, sorted by what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One operation: its type, its name, and the graph or function that it is in."""
+
+    op: str
+    name: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.name!r} in {self.where}"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that must not be in a served model, and the number of operations that were looked at.
+
+    random_ops: draws of random numbers; state_writes: writes to variables; unknown_ops:
+    operations that the format, or the runtime that serves it, does not have.
+    """
+
+    operations: int
+    random_ops: tuple[Finding, ...] = ()
+    state_writes: tuple[Finding, ...] = ()
+    unknown_ops: tuple[Finding, ...] = ()

@@ -1,0 +1,124 @@
+"""What every format of artifacts has to say of itself: the class that a format derives from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.formats.finding import Findings
+from keras_dropouts_export.options import MonteCarlo
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+Arrays = dict[str, np.ndarray]
+Run = Callable[[Arrays], Arrays]  # from inputs by name to outputs by name
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The traced functions of one export.
+
+    plain: the model at inference; sampled: the same with Monte-Carlo dropout, and sampling: how
+    it samples, both None where the artifact holds no dropout.
+    """
+
+    plain: InferenceFunction
+    sampled: InferenceFunction | None = None
+    sampling: MonteCarlo | None = None
+
+    @property
+    def served(self) -> InferenceFunction:
+        """The function that the artifact is asked for: with samples, where it has them."""
+        return self.plain if self.sampled is None else self.sampled
+
+
+class Format(ABC):
+    """One format of artifacts. An object holds the options of one export (frozen dataclasses).
+
+    name: what `ExportReport.format` says; suffixes: how file names end, in small letters, or
+    none for a folder of any name; title: what it is, in a sentence: "an .onnx file".
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    title: ClassVar[str]
+    is_folder: ClassVar[bool] = False
+    # Whether an artifact with Monte-Carlo dropout holds the function without it, too.
+    keeps_plain_function: ClassVar[bool] = False
+
+    def describe(self) -> str:
+        """Return what a report calls the artifact: "ONNX, opset 18"."""
+        return self.name
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return every path that an artifact at `path` may take, `path` itself first."""
+        return (path,)
+
+    @abstractmethod
+    def recognizes(self, path: Path) -> bool:
+        """Return whether what is at `path` is an artifact of this format."""
+
+    def check_sampling(self, sampling: MonteCarlo) -> None:
+        """Raise a clear error if the format cannot hold Monte-Carlo dropout of this kind."""
+
+    @abstractmethod
+    def write(self, exported: Exported, path: Path) -> InferenceFunction:
+        """Write the artifact to `path`, and return the served function in the form it has there.
+
+        Raises:
+            ExportError: naming what the format cannot hold.
+        """
+
+    def allowed_operations(self, sampling: MonteCarlo | None) -> tuple[str, ...]:
+        """Return the types of random operations that belong in such an artifact."""
+        return ()
+
+    @abstractmethod
+    def findings(self, path: Path) -> Findings:
+        """Return what an artifact holds that must not be served.
+
+        Raises:
+            ValueError: if the artifact cannot be read.
+        """
+
+    @abstractmethod
+    def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
+        """Return, by the name of the runtime, what runs the artifact on a dict of arrays.
+
+        Raises:
+            ValueError: if the artifact cannot be loaded, or has other inputs or outputs than
+                `function`.
+        """
+
+    def sampling_in(self, path: Path) -> str | None:
+        """Return how an artifact samples, as JSON text, None where it holds no dropout."""
+        return None
+
+    def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
+        """Return those inner tensors of an artifact that have one of `names`, by name."""
+        return {}
+
+
+def check_names(
+    path: Path, function: InferenceFunction, inputs: Sequence[str], outputs: Sequence[str]
+) -> None:
+    """Raise a clear error unless an artifact has the inputs and outputs of `function`."""
+    wanted = [{each.name for each in side} for side in (function.inputs, function.outputs)]
+    if [set(inputs), set(outputs)] != wanted:
+        raise invalid(
+            "path",
+            f"an artifact of model {function.name!r}, with inputs {sorted(wanted[0])} and outputs "
+            f"{sorted(wanted[1])}",
+            str(path),
+            f"It has inputs {sorted(inputs)} and outputs {sorted(outputs)}.",
+        )
+
+
+def unreadable(path: Path, what: str, reason: Any) -> ValueError:
+    """Return the error for an artifact that cannot be read; the caller raises it."""
+    return invalid("path", f"a whole {what}", str(path), f"It cannot be read: {reason}")

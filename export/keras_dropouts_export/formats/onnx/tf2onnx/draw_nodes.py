@@ -1,0 +1,147 @@
+"""Draws of Monte-Carlo samples on their way to ONNX: marked in TensorFlow's graph, written by us.
+
+A draw of all samples at once has no operation in TensorFlow. It is marked by one that is never
+run, StatelessRandomUniformFullIntV2 with an algorithm that does not exist. tf2onnx hands it on as
+one node, as its passes take long over many, and then it is written out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
+
+from keras_dropouts.noise import sampler as sampling
+from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Counter, philox
+
+Tensor = Any
+
+_NATIVE = 1000  # added to the width in a mark
+_DOMAIN, _DRAW = "keras_dropouts", "Draw"
+
+
+class MarkedSampler(sampling.Sampler):
+    """A sampler whose draws become Philox in ONNX.
+
+    Its key is the seed, uint64 of shape (1,), and the samples have to be consecutive.
+    """
+
+    mark = 0
+
+    def draw(self, tag: int, count: Any, width: int) -> Tensor:
+        """Return the mark of a draw: int32 of shape (samples, count), int64 for 32 bits."""
+        words = [self.batch, tag, self.samples[0]]
+        return tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=tf.stack([self.count, count]),
+            key=self.key if self.mark == 0 else tf.zeros([1], tf.uint64),
+            counter=tf.cast(tf.stack([tf.cast(word, tf.int64) for word in words]), tf.uint64),
+            alg=self.mark + width,
+            dtype=tf.int64 if width == 32 else tf.int32,
+        )
+
+
+class NativeSampler(MarkedSampler):
+    """A sampler whose draws become the runtime's own random numbers, which take no seed."""
+
+    mark = _NATIVE
+
+
+class _Constants:
+    """The constants that draws share, as initializers of the main graph."""
+
+    def __init__(self) -> None:
+        self.names: dict[Any, str] = {}
+        self.made: list[onnx.TensorProto] = []
+
+    def __call__(self, value: np.ndarray) -> str:
+        key = (value.dtype.str, value.shape, value.tobytes())
+        if key not in self.names:
+            self.names[key] = f"draw_constant_{len(self.made)}"
+            self.made.append(numpy_helper.from_array(value, self.names[key]))
+        return self.names[key]
+
+
+class _Builder:
+    """Makes the nodes of one draw."""
+
+    def __init__(self, scope: str, constants: _Constants) -> None:
+        self.scope = scope
+        self.nodes: list[onnx.NodeProto] = []
+        self.constant = constants
+
+    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
+        name = f"{self.scope}/{op}_{len(self.nodes)}"
+        names = [f"{name}:{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=name, **attributes))
+        return names[0] if outputs == 1 else names
+
+
+def handle(graph: Any, node: Any, name: str, _: Any) -> None:
+    """Hand a mark through tf2onnx, as one node for `expand_draws`; a handler of tf2onnx."""
+    mark = int(node.inputs[3].get_tensor_value())
+    if mark % _NATIVE not in WIDTHS:
+        raise ValueError(f"{node.type} {name!r} draws what no seed of the file's reaches")
+    inputs, outputs, dtype = (
+        list(node.input[:3]),
+        list(node.output),
+        graph.get_dtype(node.output[0]),
+    )
+    graph.remove_node(node.name)
+    graph.make_node(
+        _DRAW,
+        inputs,
+        outputs=outputs,
+        name=name,
+        attr={"mark": mark},
+        domain=_DOMAIN,
+        dtypes=[dtype],
+        shapes=[[-1, -1]],
+        skip_conversion=True,
+    )
+
+
+def expand_draws(model: onnx.ModelProto) -> None:
+    """Write every draw in `model` as plain ONNX nodes, those in loops included."""
+    constants = _Constants()
+    for graph in subgraphs(model.graph):
+        nodes = [part for node in graph.node for part in _expanded(node, constants)]
+        del graph.node[:]
+        graph.node.extend(nodes)
+    model.graph.initializer.extend(constants.made)
+    plain = [each for each in model.opset_import if each.domain != _DOMAIN]
+    del model.opset_import[:]
+    model.opset_import.extend(plain)
+
+
+def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProto]:
+    if node.domain != _DOMAIN:
+        return [node]
+    builder = _Builder(node.name, constants)
+    mark = int(node.attribute[0].i)
+    shape = builder.node("Cast", [node.input[0]], to=TensorProto.INT64)
+    if mark >= _NATIVE:
+        made = _native(builder, shape, mark % _NATIVE)
+    else:
+        key = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
+        words = builder.node("Cast", [node.input[2]], to=TensorProto.INT64)
+        counter = Counter(*(_item(builder, words, i) for i in range(3)))
+        samples, count = _item(builder, shape, 0), _item(builder, shape, 1)
+        made = philox(builder, _item(builder, key, 0), counter, samples, count, mark)
+    return [*builder.nodes, helper.make_node("Identity", [made], list(node.output), name=node.name)]
+
+
+def _item(builder: _Builder, vector: str, index: int) -> str:
+    return str(builder.node("Gather", [vector, builder.constant(np.array(index))], axis=0))
+
+
+def _native(builder: _Builder, shape: str, width: int) -> str:
+    zeros = builder.node("ConstantOfShape", [shape])
+    numbers = builder.node("RandomUniformLike", [zeros], dtype=TensorProto.FLOAT)
+    scale = builder.constant(np.array(2.0**width, np.float32))
+    whole = builder.node("Floor", [builder.node("Mul", [numbers, scale])])
+    dtype = TensorProto.INT64 if width == 32 else TensorProto.INT32
+    return str(builder.node("Cast", [whole], to=dtype))

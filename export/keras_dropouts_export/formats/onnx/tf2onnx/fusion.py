@@ -1,0 +1,173 @@
+"""Rewrites of a graph of TensorFlow, before tf2onnx writes it, that make for faster ONNX.
+
+Neither tf2onnx nor onnxruntime finds these in what Keras writes: layer normalization as one node,
+`gelu` in the form that runtimes fuse, and a Dense layer over sequences as one product, without
+computing shapes. The arithmetic is the same, and all is plain ONNX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf2onnx import utils
+
+LAYER_NORMALIZATION_OPSET = 17
+_ADD = ("Add", "AddV2")
+
+Node = Any
+Graph = Any
+
+
+def _of(node: Node, *kinds: str) -> list[Node]:
+    """Return the nodes that make the inputs of `node`, none if it is not one of `kinds`."""
+    return list(node.inputs) if node is not None and node.type in kinds else [None] * 4
+
+
+def _number(node: Node) -> float:
+    """Return the value of a constant of one element, else nan."""
+    if node is None or not node.is_const():
+        return math.nan
+    value = node.get_tensor_value(as_list=False)
+    return float(value.item()) if value.size == 1 else math.nan
+
+
+def _integers(node: Node) -> list[int]:
+    """Return the integers of a constant, [] if it is none."""
+    if node is None or not node.is_const():
+        return []
+    return [int(each) for each in np.atleast_1d(node.get_tensor_value(as_list=False))]
+
+
+def _put(graph: Graph, node: Node, operation: str, inputs: list[str], **attributes: Any) -> None:
+    """Let an ONNX node make what `node` made."""
+    outputs = list(node.output)
+    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
+    graph.remove_node(node.name)
+    graph.make_node(
+        operation,
+        inputs,
+        attr=attributes,
+        outputs=outputs,
+        name=node.name,
+        shapes=[shape],
+        dtypes=[dtype],
+        skip_conversion=True,
+    )
+
+
+def _layer_normalization(graph: Graph, node: Node) -> None:
+    """x * inv + (-mean * inv + beta), inv = gamma / sqrt(mean((x - mean)**2) + epsilon)."""
+    scaled, shift = _of(node, *_ADD)[:2]
+    x, inverse = _of(scaled, "Mul")[:2]
+    product, beta = (shift, None) if shift and shift.type == "Mul" else _of(shift, *_ADD)[:2]
+    negative, again = _of(product, "Mul")[:2]
+    root, gamma = (
+        (inverse, None) if inverse and inverse.type == "Rsqrt" else _of(inverse, "Mul")[:2]
+    )
+    variance, epsilon = _of(_of(root, "Rsqrt")[0], *_ADD)[:2]
+    mean = _of(negative, "Neg")[0]
+    squared = _of(variance, "Mean")[0]
+    left, right = _of(squared, "SquaredDifference")[:2]
+    if left is None or again is not inverse or math.isnan(_number(epsilon)):
+        return
+    centre = right.inputs[0] if right.type == "StopGradient" else right
+    source = scaled.input[0]
+    if centre is not mean or squared.input[0] != source or _of(mean, "Mean")[0] is not x:
+        return
+    shape = graph.get_shape(source)
+    if not shape or shape[-1] < 2 or mean.input[0] != source:
+        return
+    if any(not _over_last_axis(each, len(shape)) for each in (mean, variance)):
+        return
+    vectors = [_vector(graph, each, shape[-1], source) for each in (gamma, beta)]
+    if vectors[0] and (vectors[1] or beta is None):
+        inputs = [source, *vectors] if beta is not None else [source, vectors[0]]
+        _put(graph, node, "LayerNormalization", inputs, axis=-1, epsilon=_number(epsilon))
+
+
+def _over_last_axis(mean: Node, rank: int) -> bool:
+    return _integers(mean.inputs[1]) in ([-1], [rank - 1]) and bool(mean.get_attr_int("keep_dims"))
+
+
+def _vector(graph: Graph, node: Node, size: int, like: str) -> str:
+    """Return a tensor of shape (size,) of what is broadcast along the last axis, "" if not so."""
+    if node is None:  # no gamma
+        dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(like))
+        return str(graph.make_const(utils.make_name("ones"), np.ones(size, dtype)).output[0])
+    if node.is_const():
+        value = node.get_tensor_value(as_list=False)
+        if value.shape[-1:] != (size,) or value.size != size:
+            return ""
+        return str(graph.make_const(utils.make_name(node.name), value.reshape(-1)).output[0])
+    inner = node.input[0] if node.type == "Reshape" else node.output[0]
+    wide = graph.get_shape(node.output[0])
+    fits = graph.get_shape(inner) == [size] and wide is not None and wide[-1] == size
+    return str(inner) if fits else ""
+
+
+def _gelu(graph: Graph, node: Node) -> None:
+    """x / 2 * erfc(-x * sqrt(1/2)) as x * (1 + erf(x / sqrt(2))) / 2, of which runtimes know."""
+    half, complement = _of(node, "Mul")[:2]
+    number, x = _of(half, "Mul")[:2]
+    negative, factor = _of(_of(complement, "Erfc")[0], "Mul")[:2]
+    if x is None or negative is None or negative.type != "Neg":
+        return
+    source = half.input[1]
+    near = abs(_number(factor) - math.sqrt(0.5)) < 1e-3  # in half precision, too
+    if negative.input[0] != source or _number(number) != 0.5 or not near:
+        return
+    dtype = utils.map_onnx_to_numpy_type(graph.get_dtype(source))
+
+    def write(operation: str, first: str, second: str | float | None = None) -> str:
+        inputs = [first]
+        if isinstance(second, float):
+            constant = graph.make_const(utils.make_name("gelu"), np.array(second, dtype))
+            inputs.append(constant.output[0])
+        elif second is not None:
+            inputs.append(second)
+        made = graph.make_node(operation, inputs, op_name_scope=node.name, skip_conversion=True)
+        return str(made.output[0])
+
+    erf = write("Erf", write("Div", source, math.sqrt(2.0)))
+    product = write("Mul", source, write("Add", erf, 1.0))
+    last = graph.make_const(utils.make_name("gelu"), np.array(0.5, dtype))
+    _put(graph, node, "Mul", [product, last.output[0]])
+
+
+def _dense(graph: Graph, node: Node) -> None:
+    """Reshape(Reshape(x, (m, k)) @ kernel, (*shape of x but the last, n)) as x @ kernel."""
+    product, shape = _of(node, "Reshape")[:2]
+    flat = _of(product, "MatMul")[0]
+    x = _of(flat, "Reshape")[0]
+    if x is None or any(product.get_attr_value(f"transpose_{each}", 0) for each in "ab"):
+        return
+    source = flat.input[0]
+    sizes, weights = graph.get_shape(source), graph.get_shape(product.input[1])
+    if not sizes or weights is None or sizes[-1] < 1 or weights[:1] != sizes[-1:]:
+        return
+    free, last, axis = _of(shape, "ConcatV2")[:3]
+    counted, indices = _of(free, "GatherV2")[:2]
+    of = counted.input[0] if counted is not None and counted.type == "Shape" else None
+    all_but_last = _integers(indices) == list(range(len(sizes) - 1))
+    if of == source and all_but_last and _integers(last) == weights[1:] and axis is not None:
+        _put(graph, node, "MatMul", [source, product.input[1]])
+
+
+_REWRITES: tuple[tuple[tuple[str, ...], int, Callable[[Graph, Node], None]], ...] = (
+    (("Reshape",), 0, _dense),
+    (("Mul",), 0, _gelu),
+    (_ADD, LAYER_NORMALIZATION_OPSET, _layer_normalization),
+)
+
+
+def fuse(graph: Graph, operations: list[Node]) -> list[Node]:
+    """Make every rewrite of this file in a graph of tf2onnx, as one of its own rewriters."""
+    for kinds, opset, rewrite in _REWRITES:
+        if graph.opset >= opset:
+            for node in [each for each in graph.get_nodes() if each.type in kinds]:
+                rewrite(graph, node)
+    return list(graph.get_nodes())

@@ -1,0 +1,101 @@
+"""The audit of a SavedModel: every function that can be called, and the functions that it calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.formats.finding import Finding
+
+RANDOM = re.compile(
+    r"Random(?!Dataset)|TruncatedNormal|Multinomial|^Rng|StatefulUniform|StatefulStandardNormal"
+    r"|Bernoulli"
+)
+WRITES = re.compile(r"^Assign|^Resource(Scatter|Apply|Sparse|StridedSliceAssign)|^Scatter(?!Nd)")
+SEED_VARIABLE = re.compile(r"seed_generator_state")
+# TensorFlow keeps its own functions to write and read weights beside the model's.
+_SAVING = re.compile(r"__inference__traced_(save|restore)")
+
+
+def findings(path: Path) -> dict[str, Any]:
+    """Return the findings in a SavedModel, by the field names of `AuditReport`."""
+    graph = _load(path).meta_graphs[0]
+    functions = {each.signature.name: each for each in graph.graph_def.library.function}
+    roots = [
+        name
+        for name in graph.object_graph_def.concrete_functions
+        if name in functions and not _SAVING.search(name)
+    ]
+    found = _sorted_out(list(_called(roots, functions)), functions)
+    seeds = tuple(
+        Finding("Variable", each.variable.name, "the saved variables")
+        for each in graph.object_graph_def.nodes
+        if SEED_VARIABLE.search(each.variable.name)
+    )
+    return {**found, "random_ops": found["random_ops"] + seeds}
+
+
+def graph_findings(graph: Any) -> dict[str, Any]:
+    """Return the findings in a graph of TensorFlow that is not saved yet, likewise."""
+    definition = graph.as_graph_def()
+    functions = {each.signature.name: each for each in definition.library.function}
+    nodes = [
+        Finding(node.op, node.name, "the traced graph")
+        for node in definition.node
+        if node.op not in functions
+    ]
+    called = sorted({name for node in definition.node for name in (node.op, *_functions_in(node))})
+    nodes += _called([name for name in called if name in functions], functions)
+    return _sorted_out(nodes, functions)
+
+
+def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operations": len(nodes),
+        "random_ops": tuple(each for each in nodes if RANDOM.search(each.op)),
+        "state_writes": tuple(each for each in nodes if WRITES.search(each.op)),
+        "unknown_ops": tuple(each for each in nodes if _unknown(each.op, functions)),
+    }
+
+
+def _load(path: Path) -> Any:
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString((path / "saved_model.pb").read_bytes())
+    except DecodeError as error:
+        raise invalid("path", "a whole SavedModel", str(path), f"It cannot be read: {error}") from (
+            error
+        )
+    if not model.meta_graphs or not model.meta_graphs[0].object_graph_def.nodes:
+        raise invalid("path", "a whole SavedModel", str(path), "It holds no graph.")
+    return model
+
+
+def _called(roots: Iterable[str], functions: dict[str, Any]) -> Iterator[Finding]:
+    waiting, seen = list(roots), set(roots)
+    while waiting:
+        name = waiting.pop()
+        for node in functions[name].node_def:
+            if node.op not in functions:
+                yield Finding(node.op, node.name, f"function {name}")
+            called = {node.op, *_functions_in(node)} & functions.keys()
+            waiting += sorted(called - seen)
+            seen |= called
+
+
+def _functions_in(node: Any) -> Iterator[str]:
+    for value in node.attr.values():
+        if value.HasField("func"):
+            yield value.func.name
+        yield from (each.name for each in value.list.func)
+
+
+def _unknown(op: str, functions: dict[str, Any]) -> bool:
+    return op not in functions and op_def_registry.get(op) is None

@@ -1,0 +1,70 @@
+"""Writes a traced function as a SavedModel, with Monte-Carlo dropout beside it where asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+
+def write_saved_model(
+    function: InferenceFunction,
+    folder: str,
+    sampled: InferenceFunction | None = None,
+    metadata: str = "",
+) -> InferenceFunction:
+    """Write `function` to `folder`, and return it.
+
+    It has the method `serve`, which takes and returns the model's own structures, and the
+    signature `serving_default`, which takes inputs by name and returns a dict of outputs by name.
+    Only variables that the function reads are saved, so no seed, rate or optimizer state is among
+    them.
+    """
+    module = tf.Module(name="served_model")
+    concrete = function.concrete
+    module.weights = list(concrete.graph.variables)
+    names = [each.name for each in function.outputs]
+
+    def by_name(*inputs: Any) -> dict[str, Any]:
+        return dict(zip(names, concrete(*inputs), strict=True))
+
+    def structured(*arguments: Any) -> Any:
+        outputs = iter(concrete(*keras.tree.flatten(list(arguments))))
+        return keras.tree.map_structure(
+            lambda is_tensor: next(outputs) if is_tensor else None, function.output_structure
+        )
+
+    specs = function.signature.specs
+    module.serve = tf.function(
+        structured, input_signature=function.signature.arguments(specs), autograph=False
+    )
+    signature = tf.function(by_name, input_signature=specs, autograph=False)
+    # Captured constants are not variables; they are kept alive by being tracked.
+    module.constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
+    signatures = {function.signature_key: signature.get_concrete_function()}
+    if sampled is not None:
+        signatures[sampled.signature_key] = _add_samples(module, sampled, metadata)
+    tf.saved_model.save(module, folder, signatures=signatures)
+    return function
+
+
+def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:
+    """Add Monte-Carlo dropout to a module, and return its signature."""
+    concrete = function.concrete
+    names = [each.name for each in function.outputs]
+    # A function, as a constant that none captures is not saved.
+    module.monte_carlo = tf.function(lambda: tf.constant(metadata), input_signature=[])
+    # The rates are state of the layers, which the deterministic function does not read.
+    module.sampled_weights = list(concrete.graph.variables)
+    module.sampled_constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
+
+    def by_name(*inputs: Any) -> dict[str, Any]:
+        return dict(zip(names, concrete(*inputs), strict=True))
+
+    module.serve_mc = tf.function(
+        by_name, input_signature=function.signature.specs, autograph=False
+    )
+    return module.serve_mc.get_concrete_function()

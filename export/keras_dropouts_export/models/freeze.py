@@ -1,0 +1,68 @@
+"""A model whose dropout rates are constants, made of Keras's own layers where it has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import rewrite
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.models.strip import StrippedRow, keep_report
+
+
+def freeze_dropout(model: keras.Model) -> keras.Model:
+    """Return a new model with constant dropout rates, for fine-tuning or handing on.
+
+    Schedules and learned rates become the numbers that they are now, and each layer of this
+    package becomes Keras's own wherever Keras has one (`keras.layers.Dropout`,
+    `keras.layers.SpatialDropout1D` to `3D`); such a model loads where keras_dropouts is not
+    installed. A layer that Keras has no kin of stays one of this package, with a constant rate.
+    A layer that wraps another becomes a dropout layer before the wrapped one. Keras's own dropout
+    stays as it is. `strip_report(new_model)` lists the rates.
+
+    Predictions at inference are those of `model(x, training=False)`, bit for bit; names and
+    weights of all other layers are as they were. `model` is not changed.
+
+    Args:
+        model: A built Sequential or Functional model.
+
+    Returns:
+        The new model, not compiled.
+
+    Raises:
+        ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
+            that cannot be made again from its config.
+
+    Example:
+
+    >>> import keras, keras_dropouts as kd
+    >>> layers = [keras.Input((4,)), kd.ScheduledDropout(0.25), keras.layers.Dense(3)]
+    >>> new = freeze_dropout(keras.Sequential(layers))
+    >>> type(new.layers[0]).__name__, new.layers[0].rate
+    ('Dropout', 0.25)
+    """
+    stand_ins: list[tuple[BaseDropout, Any]] = []
+
+    def frozen(layer: Any) -> list[Any] | None:
+        if not isinstance(layer, BaseDropout):
+            return None
+        made = layer.frozen()
+        stand_ins.extend((layer, part) for part in made if isinstance(part, BaseDropout))
+        return made
+
+    new = rewrite.rewrite(model, frozen)
+    for old, part in stand_ins:
+        part.rate = old.rate  # the state that was carried over may follow a schedule
+    sources = noise.noise_sources(model)
+    for source in noise.noise_sources(new):
+        if source.ours and source.layer.schedule is not None:  # inside a custom layer
+            source.layer.rate = source.layer.rate
+    keep_report(new, [_row(source) for source in sources])
+    return new
+
+
+def _row(source: noise.NoiseSource) -> StrippedRow:
+    what = "replaced" if source.ours else "kept"
+    return StrippedRow(source.path, type(source.layer).__name__, source.rate, what)

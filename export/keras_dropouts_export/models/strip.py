@@ -1,0 +1,152 @@
+"""A model without dropout: what can be taken out of the graph is, the rest is set to zero."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_dropouts.arguments import check_flag
+from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import rewrite
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.models.drawing_layers import random_layers
+
+
+@dataclass(frozen=True)
+class StrippedRow:
+    """What became of one rate: `removed`, `replaced`, `silenced`, `kept` or `unreachable`."""
+
+    path: str
+    layer: str
+    rate: float
+    what: str
+
+
+@dataclass(frozen=True)
+class StripReport:
+    """What `strip_dropout` or `freeze_dropout` did, one row a rate."""
+
+    rows: tuple[StrippedRow, ...]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no dropout found"
+        width = max(len(row.path) for row in self.rows)
+        return "\n".join(
+            f"{row.path:<{width}}  {row.layer}  rate {row.rate:.4g}  {row.what}"
+            for row in self.rows
+        )
+
+
+_reports: weakref.WeakKeyDictionary[Any, StripReport] = weakref.WeakKeyDictionary()
+
+
+def strip_report(model: keras.Model) -> StripReport:
+    """Return what was done to make a model that `strip_dropout` or `freeze_dropout` returned.
+
+    Raises:
+        ValueError: if the model does not come from one of the two in this process.
+    """
+    if model not in _reports:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a model that `strip_dropout` or "
+            f"`freeze_dropout` returned. Received: model={model!r}"
+        )
+    return _reports[model]
+
+
+def keep_report(model: keras.Model, rows: list[StrippedRow]) -> None:
+    """Remember what was done to make `model`, for as long as the model lives."""
+    _reports[model] = StripReport(tuple(rows))
+
+
+def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> keras.Model:
+    """Return a new model without dropout, for serving.
+
+    Every layer that is nothing but dropout or noise, of this package and of Keras, is taken out of
+    the graph, nested models included. A layer that wraps another leaves the wrapped one. Rates
+    that sit inside a layer (`dropout=` of recurrent and attention layers, dropout layers held by a
+    custom layer) are set to zero in the new model, where they are. `strip_report(new_model)` says
+    which was which.
+
+    Of a subclassed model a copy is made from its config, and every rate in it is set to zero.
+
+    The predictions are those of `model(x, training=False)`, bit for bit; names, dtypes and weights
+    of all other layers are as they were. `model` is not changed, and the two share nothing. The
+    new model is not compiled.
+
+    Args:
+        model: A built Keras model.
+        allow_unreachable: Whether to return a model that still draws random numbers when it
+            predicts, because a layer of the user's own draws them itself (`keras.random` in a
+            `call` that does not ask for `training`). The report lists such layers. On JAX and
+            PyTorch draws by functions of the backend's own (`jax.random`) are not found; those of
+            `keras.random` are, on every backend.
+
+    Returns:
+        The new model.
+
+    Raises:
+        ValueError: if `model` is not a Keras model, is not built, or holds a layer that cannot be
+            made again from its config.
+        ExportError: if a layer draws random numbers that cannot be switched off, naming it.
+
+    Example:
+
+    >>> import keras
+    >>> layers = [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)]
+    >>> [type(layer).__name__ for layer in strip_dropout(keras.Sequential(layers)).layers]
+    ['Dense']
+    """
+    check_flag(allow_unreachable, "allow_unreachable")
+    kinds.check_model(model)
+    if kinds.is_graph(model):
+        new = rewrite.rewrite(model, _without_dropout)
+    else:
+        new = rewrite.copy_model(model)
+    sources = noise.noise_sources(model)
+    left = {source.path for source in silence(new)}
+    unreachable = random_layers(new)
+    if unreachable and not allow_unreachable:
+        raise ExportError(
+            f"Model {model.name!r} draws random numbers at inference in {', '.join(unreachable)}, "
+            f"and no rate there can be set to zero. Let the layer's `call` draw only when "
+            f"`training` is true, or pass `allow_unreachable=True`."
+        )
+    rows = [_row(source, source.path in left) for source in sources]
+    rows += [StrippedRow(path, "", math.nan, "unreachable") for path in unreachable]
+    keep_report(new, rows)
+    return new
+
+
+def _without_dropout(layer: Any) -> list[Any] | None:
+    if isinstance(layer, BaseDropout):
+        stand_in = layer.stripped()
+        return [] if stand_in is None else [stand_in]
+    return [] if noise.is_removable(layer) else None
+
+
+def silence(model: Any) -> list[noise.NoiseSource]:
+    """Set every rate inside `model` to zero and return the sources, as they were."""
+    sources = noise.noise_sources(model)
+    for source in sources:
+        if source.ours:
+            source.layer.rate = 0.0
+            continue
+        for attribute in noise.rate_attributes(source.layer):
+            thing, last = noise.holder(source.layer, attribute)
+            if thing is not None:
+                setattr(thing, last, 0.0)
+    return sources
+
+
+def _row(source: noise.NoiseSource, left: bool) -> StrippedRow:
+    replaced = source.ours and source.layer.stripped() is not None
+    what = "silenced" if left else "replaced" if replaced else "removed"
+    return StrippedRow(source.path, type(source.layer).__name__, source.rate, what)

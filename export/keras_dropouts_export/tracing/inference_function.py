@@ -1,0 +1,205 @@
+"""From a model to the function that is served: every noise source off, inputs and outputs named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.tracing.inference_mode import inference_mode, training_is_false
+from keras_dropouts_export.tracing.signature import Signature, input_signature, unique_names
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, shape (None where dynamic) and dtype of an input or output, and its batch axis."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    batch_axis: int = 0
+
+    @property
+    def dimensions(self) -> list[int | str]:
+        """The sizes, with names for the dynamic ones: `batch`, or `<tensor>_<axis>`."""
+        return [
+            size
+            if size is not None
+            else "batch"
+            if axis == self.batch_axis
+            else f"{self.name}_{axis}"
+            for axis, size in enumerate(self.shape)
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.dtype}[{', '.join(map(str, self.dimensions))}]"
+
+
+@dataclass(frozen=True)
+class InferenceFunction:
+    """A traced function of flat inputs, and what is known of them.
+
+    `function` is the traced `forward`: it takes one tensor an input, in the order of `inputs`, and
+    returns a list in the order of `outputs`.
+    """
+
+    model: keras.Model
+    name: str
+    function: Any
+    signature: Signature
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    output_structure: Any
+    forward: Callable[[list[Tensor]], Any] | None = None
+    signature_key: str = "serving_default"  # under which a SavedModel holds it
+
+    @property
+    def concrete(self) -> Any:
+        """The traced concrete function."""
+        return self.function.get_concrete_function()
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs by name for inputs by name."""
+        tensors = [tf.constant(inputs[each.name], each.dtype) for each in self.inputs]
+        outputs = self.concrete(*tensors)
+        return {each.name: value.numpy() for each, value in zip(self.outputs, outputs, strict=True)}
+
+
+def inference_function(model: keras.Model, signature: Any = None) -> InferenceFunction:
+    """Return the function that `model` is at inference, with every noise source off.
+
+    Args:
+        model: A built Keras model of any kind.
+        signature: None, or what the model takes as its first argument (a tuple: its arguments): a
+            structure of `keras.InputSpec`, `tf.TensorSpec` or Keras tensors. Needed for a
+            subclassed model with several arguments or whose inputs are not floats.
+
+    Raises:
+        ValueError: if `model` is not a Keras model, is not built, or its inputs are not known.
+        ExportError: if it cannot be traced.
+    """
+    kinds.check_model(model)
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError(
+            f"Export needs Keras on TensorFlow, and it runs on {keras.backend.backend()!r}. Save "
+            f"the model as .keras and export it with KERAS_BACKEND=tensorflow."
+        )
+    given = input_signature(model, signature)
+    _check_no_strings(model, given)
+    return trace(model, given, lambda inputs: given.call(model, inputs))
+
+
+def _check_no_strings(model: keras.Model, signature: Signature) -> None:
+    names = [
+        name
+        for name, spec in zip(signature.names, signature.specs, strict=True)
+        if spec.dtype == tf.string
+    ]
+    if names:
+        raise ExportError(
+            f"Model {model.name!r} takes strings ({', '.join(names)}), of which ONNX has no table. "
+            f"Turn them into numbers before the model (StringLookup, TextVectorization, Hashing), "
+            f"and export the model that takes the numbers."
+        )
+
+
+def trace(
+    model: keras.Model, signature: Signature, forward: Callable[[list[Tensor]], Any]
+) -> InferenceFunction:
+    """Return the traced form of `forward`, which maps flat inputs to any structure of outputs."""
+    structures: list[Any] = []
+
+    def flat(*inputs: Tensor) -> list[Tensor]:
+        outputs = forward(list(inputs))
+        structures.append(keras.tree.map_structure(lambda x: tf.is_tensor(x), outputs))
+        return [tf.identity(x) for x in keras.tree.flatten(outputs) if tf.is_tensor(x)]
+
+    function = tf.function(flat, input_signature=signature.specs, autograph=False)
+    with inference_mode(model):
+        concrete = traced(function, model)
+    names = unique_names(output_names(model, structures[-1]), signature.names)
+    outputs = concrete.outputs
+    return InferenceFunction(
+        model=model,
+        name=model.name,
+        function=function,
+        forward=forward,
+        signature=signature,
+        inputs=tuple(
+            _info(name, spec) for name, spec in zip(signature.names, signature.specs, strict=True)
+        ),
+        outputs=tuple(_info(name, x) for name, x in zip(names, outputs, strict=True)),
+        output_structure=structures[-1],
+    )
+
+
+def plain_function(model: keras.Model, signature: Signature) -> Any:
+    """Return the concrete function of `model(x, training=False)` as it is.
+
+    Only layers of this package are told not to train, as they draw at a rate of zero, too.
+    """
+    function = tf.function(
+        lambda *inputs: keras.tree.flatten(signature.call(model, list(inputs))),
+        input_signature=signature.specs,
+        autograph=False,
+    )
+    with calls.untouched(model), training_is_false(BaseDropout):
+        return traced(function, model)
+
+
+def traced(function: Any, model: keras.Model) -> Any:
+    """Return the concrete function of a tf.function that calls `model`.
+
+    Raises:
+        ExportError: if it cannot be traced.
+    """
+    try:
+        return function.get_concrete_function()
+    except Exception as error:  # whatever a user's own `call` may raise
+        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
+        raise ExportError(
+            f"Model {model.name!r} cannot be traced with the inputs "
+            f"{[str(spec) for spec in function.input_signature]}: {said} Where these are not its "
+            f"inputs, pass `input_signature`."
+        ) from error
+
+
+def _info(name: str, tensor: Any) -> TensorInfo:
+    shape = tensor.shape.as_list() if tensor.shape.rank is not None else []
+    return TensorInfo(name, tuple(shape), tensor.dtype.name)
+
+
+def output_names(model: Any, structure: Any) -> list[str]:
+    """Return a name for each output: its key, or the name of the layer that makes it."""
+    flat = keras.tree.flatten_with_path(structure)
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    tensors = getattr(graph, "outputs", None) if kinds.is_graph(model) else None
+    makers = [_maker(x) for x in tensors] if tensors else ["output"] * len(flat)
+    names = []
+    for (path, is_tensor), maker in zip(flat, makers, strict=True):
+        if is_tensor:
+            keyed = any(isinstance(part, str) for part in path)
+            names.append("_".join(str(part) for part in path) if keyed else maker)
+    return names
+
+
+def _maker(tensor: Any) -> str:
+    """Return the name of the layer that makes a tensor, layers of mere noise left out."""
+    operation, node_index, _ = tensor._keras_history
+    while noise.is_removable(operation) and operation._inbound_nodes[node_index].input_tensors:
+        tensor = operation._inbound_nodes[node_index].input_tensors[0]
+        operation, node_index, _ = tensor._keras_history
+    stand_in = operation.stripped() if isinstance(operation, BaseDropout) else None
+    return str(operation.name if stand_in is None else stand_in.name)

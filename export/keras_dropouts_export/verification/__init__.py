@@ -1,1 +1,0 @@
-"""An artifact against its model: inputs to try, programs that serve it, and what differs where."""

@@ -1,0 +1,154 @@
+"""Monte-Carlo sampling: while a sampler is active, dropout draws from the streams of samples.
+
+The numbers are a function of a seed, the sample, the batch, the place of the draw in the model
+and the index in the batch. On TensorFlow, and in a deployed ONNX file, they are the words of
+Philox 4x32-10 with
+
+    key     = the two 32-bit words of the seed, low word first
+    counter = (block index, batch, tag, sample), 32 bits each
+    tag     = place << 16 | draw
+    place   = number of noise sources that were called before in the same run of the model
+
+Rows of one batch follow each other in the block index. A word is one number of 32 bits, its upper
+23 bits are one uniform float, and its halves, the low one first, are two decisions of 16 bits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from keras import ops
+from keras.src import backend
+
+from keras_dropouts.noise import stream as random
+
+Tensor = Any
+
+_LAST_PLACE = 0xFFFF
+_state = threading.local()
+
+
+def key_of(seed: int) -> np.ndarray:
+    """Return the key of a seed: its two 32-bit words, the low one first, as int32."""
+    return np.array([seed], "<i8").view("<i4").astype("int32")
+
+
+class Sampler:
+    """Draws for a number of samples at once, which are rows of one batch: all rows of a sample,
+    then all of the next.
+
+    Args:
+        key: int32 tensor of shape (2,); see `key_of`.
+        samples: int32 tensor of shape (n,): the numbers of the samples, n known.
+        rows: Rows of one sample, an int or a scalar tensor.
+        batch: int32 scalar tensor: the number of the batch in the data.
+        fixed_masks: Whether all rows of a sample share their masks.
+    """
+
+    def __init__(
+        self, key: Tensor, samples: Tensor, rows: Any, batch: Tensor, fixed_masks: bool = False
+    ) -> None:
+        self.key = key
+        self.samples = samples
+        self.rows = rows
+        self.batch = batch
+        self.fixed_masks = fixed_masks
+        self.place = 0
+
+    @property
+    def count(self) -> int:
+        """The number of samples."""
+        return int(self.samples.shape[0])
+
+    def one(self, index: int) -> Sampler:
+        """Return a sampler for one of the samples, which draws next what this one would."""
+        sampler = self.of(self.samples[index : index + 1])
+        sampler.place = self.place
+        return sampler
+
+    def of(self, samples: Tensor) -> Sampler:
+        """Return a sampler like this one for other samples."""
+        return type(self)(self.key, samples, self.rows, self.batch, self.fixed_masks)
+
+    def next_stream(self, by_row: bool = True) -> random.Stream:
+        """Return the stream of the next noise source that is called."""
+        place, self.place = self.place, self.place + 1
+        if place > _LAST_PLACE:  # it would share its numbers with another
+            raise ValueError(
+                f"Monte-Carlo sampling has streams for {_LAST_PLACE + 1} noise sources."
+            )
+        return random.Stream(self.key, self.samples, place, _Source(self, place, by_row))
+
+    def draw(self, tag: int, count: Any, width: int) -> Tensor:
+        """Return integers of `width` bits, of shape (number of samples, count)."""
+        return random.sample_bits(self.key, self.samples, self.batch, tag, count, width)
+
+
+class _Source:
+    """What one noise source draws from."""
+
+    def __init__(self, sampler: Sampler, place: int, by_row: bool) -> None:
+        self.sampler = sampler
+        self.place = place
+        self.by_row = by_row
+
+    def bits(self, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
+        """Return integers of `width` bits (16, 23 or 32) of a shape: that of all samples' rows.
+
+        A first dimension of 1 is one draw for all rows of a sample.
+        """
+        sampler, tag = self.sampler, self.place << 16 | draw
+        lead, rest = shape[0], tuple(shape[1:])
+        if not self.by_row:
+            return ops.reshape(sampler.draw(tag, _product(shape), width), shape)
+        shared = isinstance(lead, int) and lead == 1
+        if not (shared or sampler.fixed_masks):
+            words = sampler.draw(tag, _product((lead // sampler.count, *rest)), width)
+            return ops.reshape(words, shape)
+        words = ops.reshape(sampler.draw(tag, _product(rest), width), (sampler.count, 1, *rest))
+        rows = sampler.rows if shared else lead // sampler.count
+        wide = ops.broadcast_to(words, (sampler.count, rows, *rest))
+        return ops.reshape(wide, (sampler.count * rows, *rest))
+
+
+def _product(sizes: tuple[Any, ...]) -> Any:
+    product: Any = 1
+    for size in sizes:
+        product = product * size
+    return product
+
+
+@contextmanager
+def activate(sampler: Sampler) -> Iterator[Sampler]:
+    """Make every dropout that is called in this thread draw from `sampler`."""
+    before = active()
+    _state.sampler = sampler
+    try:
+        yield sampler
+    finally:
+        _state.sampler = before
+
+
+def active() -> Sampler | None:
+    """Return the sampler that dropout draws from, None outside Monte-Carlo sampling."""
+    return getattr(_state, "sampler", None)
+
+
+def set_mask(x: Tensor, mask: Tensor) -> None:
+    """Attach a mask to a tensor, as Keras's layers hand masks on."""
+    backend.set_keras_mask(x, mask)
+
+
+def repeat(x: Tensor, count: int) -> Tensor:
+    """Return `x` as rows of `count` samples, its mask with it."""
+    if count == 1:
+        return x
+    tiled = ops.tile(x, (count, *(1 for _ in x.shape[1:])))
+    mask = getattr(x, "_keras_mask", None)
+    if mask is not None:
+        set_mask(tiled, repeat(mask, count))
+    return tiled

@@ -1,0 +1,141 @@
+"""Keys and random bits: the layout of the stream, word for word, and what every backend owes."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_dropouts.noise import stream as random
+
+PHILOX = keras.backend.backend() in ("tensorflow", "jax")
+
+
+def philox(key, counter):
+    """Return the four words of Philox 4x32-10, in Python's integers, from the paper."""
+    key, counter = list(key), list(counter)
+    for _ in range(10):
+        first, second = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
+        counter = [
+            (second >> 32) ^ counter[1] ^ key[0],
+            second & 0xFFFFFFFF,
+            (first >> 32) ^ counter[3] ^ key[1],
+            first & 0xFFFFFFFF,
+        ]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return counter
+
+
+def stream(key=(123, 0xFFFFFFD3), step=7, place=3):
+    words = np.array(key, "uint32").view("int32")
+    return random.Stream(ops.convert_to_tensor(words), ops.convert_to_tensor(step, "int32"), place)
+
+
+def draw(function, *arguments, **options):
+    """Return numbers as an array, compiled or not makes no difference."""
+    return ops.convert_to_numpy(function(*arguments, **options))
+
+
+@pytest.mark.parametrize(
+    ("key", "counter", "words"),
+    [  # the known answers that Random123 ships, by the authors of Philox
+        ((0, 0), (0, 0, 0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (
+            (0xA4093822, 0x299F31D0),
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+def test_the_reference_is_philox(key, counter, words):
+    assert philox(key, counter) == list(words)
+
+
+@pytest.mark.parametrize("count", [1, 4, 7, 64])
+@pytest.mark.parametrize(("place", "draw_index", "step"), [(0, 0, 0), (3, 1, 7), (40_000, 15, -1)])
+def test_words_are_those_of_the_documented_counter(count, place, draw_index, step):
+    key = (0xFFFFFFD3, 123)
+    tag = place << 16 | draw_index
+    expected = [
+        word
+        for block in range(-(-count // 4))
+        for word in philox(key, (block, 0, tag, step & 0xFFFFFFFF))
+    ]
+    words = draw(random.bits, stream(key, step, place), (count,), width=32, draw=draw_index)
+    if PHILOX:
+        np.testing.assert_array_equal(words, np.array(expected[:count], "uint32"))
+    assert words.shape == (count,)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 7), (2, 1, 9)])
+def test_sixteen_bits_are_the_halves_of_words_the_low_one_first(shape):
+    count = int(np.prod(shape))
+    halves = draw(random.bits, stream(), shape)
+    words = draw(random.bits, stream(), (2 * (-(-count // 4)),), width=32)
+    expected = words.view(halves.dtype)[:count].reshape(shape)
+    np.testing.assert_array_equal(halves, expected)
+
+
+@pytest.mark.parametrize("width", [16, 32])
+def test_a_key_gives_one_sequence_whatever_the_shape(width):
+    flat = draw(random.bits, stream(), (24,), width=width)
+    for shape in [(4, 6), (2, 3, 4), (1, 24)]:
+        numbers = draw(random.bits, stream(), shape, width=width)
+        np.testing.assert_array_equal(numbers.reshape(-1), flat)
+
+
+@pytest.mark.parametrize("width", [16, 32])
+def test_bits_are_uniform(width):
+    count = 400_000
+    numbers = draw(random.bits, stream(), (count,), width=width)
+    assert numbers.dtype.itemsize * 8 == width
+    unsigned = numbers.astype("int64") - np.iinfo(numbers.dtype).min
+    for bit in range(width):
+        ones = np.mean(unsigned >> bit & 1)
+        assert abs(ones - 0.5) < 5.0 * 0.5 / np.sqrt(count), (bit, ones)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"key": (123, 5)}, {"step": 8}, {"place": 4}],
+    ids=["key", "step", "place"],
+)
+def test_streams_that_differ_in_one_value_are_independent(other):
+    count = 200_000
+    one = draw(random.uniform, stream(), (count,))
+    two = draw(random.uniform, stream(**other), (count,))
+    correlation = np.corrcoef(one, two)[0, 1]
+    assert abs(correlation) < 5.0 / np.sqrt(count), correlation
+
+
+def test_draws_of_one_call_are_independent():
+    one, two = (draw(random.uniform, stream(), (200_000,), draw=index) for index in (0, 1))
+    assert abs(np.corrcoef(one, two)[0, 1]) < 5.0 / np.sqrt(200_000)
+
+
+def test_uniform_is_inside_the_open_interval():
+    numbers = draw(random.uniform, stream(), (1_000_000,))
+    assert numbers.dtype == np.float32
+    assert 0.0 < numbers.min() < 1e-4
+    assert 1.0 - 1e-4 < numbers.max() < 1.0
+    assert abs(numbers.mean() - 0.5) < 5.0 * np.sqrt(1.0 / 12 / numbers.size)
+
+
+def test_normal_has_the_moments_of_the_standard_normal():
+    numbers = draw(random.normal, stream(), (400_000,)).astype("float64")
+    for power, moment, variance in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)]:
+        bound = 5.0 * np.sqrt(variance / numbers.size)
+        assert abs(np.mean(numbers**power) - moment) < bound, (power, np.mean(numbers**power))
+
+
+def test_fractions_are_spread_evenly_over_steps():
+    fractions = [float(draw(random.fraction, stream(step=step))) for step in range(200)]
+    assert min(fractions) >= 0.0
+    assert max(fractions) < 1.0
+    for steps in (10, 50, 200):
+        assert abs(np.mean(fractions[:steps]) - 0.5) < 3.0 / steps
+
+
+def test_new_key_is_that_of_its_seed():
+    np.testing.assert_array_equal(random.new_key(5), random.new_key(5))
+    assert (random.new_key(5) != random.new_key(6)).any()
+    assert (random.new_key(None) != random.new_key(None)).any()

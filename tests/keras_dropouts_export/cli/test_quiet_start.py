@@ -1,0 +1,40 @@
+"""What is held back while TensorFlow starts, and when it is shown after all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_dropouts_export.cli import quiet_start
+
+
+def test_what_native_code_writes_is_held_back(capfd):
+    with quiet_start.held_back():
+        os.write(2, b"noise")
+    os.write(2, b"signal")
+    assert capfd.readouterr().err == "signal"
+
+
+def test_it_is_shown_when_something_goes_wrong(capfd):
+    def fail():
+        with quiet_start.held_back():
+            os.write(2, b"the reason")
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fail()
+    assert capfd.readouterr().err == "the reason"
+
+
+@pytest.mark.slow
+def test_the_command_writes_nothing_but_its_own_words(tmp_path):
+    command = [Path(sys.executable).with_name("keras-dropouts"), "inspect", "nothing.keras"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "Error: Invalid value for argument `model`. Expected a .keras file that exists. "
+        "Received: model='nothing.keras'\n"
+    )

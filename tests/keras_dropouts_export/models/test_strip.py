@@ -1,0 +1,196 @@
+"""Stripping: no dropout is left, and nothing else is different."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_dropouts as kd
+import keras_dropouts_export as kde
+from keras_dropouts.surgery import sources as noise
+from keras_dropouts_export.models import drawing_layers as residue
+from keras_dropouts_export.tracing import inference_mode as silence
+from served import Rolls, Subclassed, data, dense_model, graph_model, image_model, inputs_of
+
+MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
+NOISE = [
+    keras.layers.Dropout(0.5),
+    keras.layers.SpatialDropout1D(0.5),
+    keras.layers.AlphaDropout(0.5),
+    keras.layers.GaussianDropout(0.5),
+    keras.layers.GaussianNoise(0.5),
+    kd.ScheduledDropout(0.5),
+    kd.SpatialDropout(0.5),
+    kd.DropPath(0.5),
+    kd.DropBlock1D(0.5, 2),
+]
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_predictions_are_the_same_to_the_bit(make):
+    model = make()
+    x = inputs_of(model)
+    with silence.inference_mode(model):
+        wanted = model(x)
+    got = kde.strip_dropout(model)(x)
+    keras.tree.map_structure(np.testing.assert_array_equal, got, wanted)
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_no_dropout_is_left(make, capsys):
+    new = kde.strip_dropout(make())
+    assert all(source.rate == 0.0 for source in noise.noise_sources(new))
+    new.summary(expand_nested=True)
+    assert "rop" not in capsys.readouterr().out.replace("Prop", "")
+
+
+@pytest.mark.parametrize("layer", NOISE, ids=lambda layer: type(layer).__name__)
+def test_each_noise_layer_is_removed(layer):
+    model = keras.Sequential([keras.Input((6, 4)), layer, keras.layers.Dense(2, name="d")])
+    new = kde.strip_dropout(model)
+    assert [each.name for each in new.layers] == ["d"]
+    x = data(2, 6, 4)
+    np.testing.assert_array_equal(new(x), model(x, training=False))
+
+
+def test_names_and_weights_are_kept_and_the_model_is_not_changed():
+    model = image_model()
+    before = [np.array(w) for w in model.get_weights()]
+    new = kde.strip_dropout(model)
+    names = ["first", "second", "norm", "flat", "third", "digit"]
+    assert [layer.name for layer in new.layers] == names
+    np.testing.assert_array_equal(new.get_layer("third").kernel, model.layers[7].layer.kernel)
+    for weight in new.weights:
+        weight.assign(weight + 1.0)
+    for old, now in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, now)
+
+
+def test_the_report_says_what_became_of_each_rate():
+    report = kde.strip_report(kde.strip_dropout(graph_model()))
+    parts = {row.path.split("/")[-1].rstrip("_0123456789"): row.what for row in report.rows}
+    assert parts == {
+        "lstm_cell": "silenced",
+        "inner_drop": "removed",
+        "attend": "silenced",
+        "path": "removed",
+        "dropout": "removed",
+        "last": "removed",
+    }
+    assert "attend" in str(report)
+    image = kde.strip_report(kde.strip_dropout(image_model()))
+    assert [row.what for row in image.rows if row.layer == "ConcreteDropout"] == ["replaced"] * 2
+
+
+def test_a_stripped_model_trains_without_noise():
+    new = kde.strip_dropout(graph_model())
+    x = inputs_of(new)
+    one, two = new(x, training=True), new(x, training=True)
+    keras.tree.map_structure(np.testing.assert_array_equal, one, two)
+
+
+def test_bad_models_are_refused():
+    for bad in (None, "model.keras", keras.layers.Dense(2)):
+        with pytest.raises(ValueError, match=r"Expected a keras\.Model"):
+            kde.strip_dropout(bad)
+    with pytest.raises(ValueError, match="Expected a built model"):
+        kde.strip_dropout(keras.Sequential([keras.layers.Dropout(0.5)]))
+    with pytest.raises(ValueError, match="Expected a model that `strip_dropout`"):
+        kde.strip_report(graph_model())
+    with pytest.raises(ValueError, match="argument `allow_unreachable`"):
+        kde.strip_dropout(dense_model(), allow_unreachable=1)
+
+
+def test_a_subclassed_model_is_copied_and_silenced():
+    model = Subclassed()
+    x = data(4, 3)
+    model(x)
+    with silence.inference_mode(model):
+        wanted = model(x)
+    new = kde.strip_dropout(model)
+    np.testing.assert_array_equal(new(x), wanted)
+    assert [row.what for row in kde.strip_report(new).rows] == ["silenced", "silenced"]
+    for weight in new.weights:
+        weight.assign(weight + 1)
+    with silence.inference_mode(model):
+        np.testing.assert_array_equal(model(x), wanted)
+
+
+def test_a_layer_that_cannot_be_reached_is_named():
+    model = keras.Sequential([keras.Input((4,)), Rolls(name="rolls"), keras.layers.Dropout(0.5)])
+    with pytest.raises(kde.ExportError, match=r"draws random numbers at inference in '.*rolls"):
+        kde.strip_dropout(model)
+    report = kde.strip_report(kde.strip_dropout(model, allow_unreachable=True))
+    assert [row.what for row in report.rows] == ["removed", "unreachable"]
+
+
+def test_what_draws_is_found_without_a_graph():
+    rolls = Rolls(name="rolls")
+    layers = [keras.Input((4,)), rolls, keras.layers.Dropout(0.5), keras.layers.Lambda(abs)]
+    model = keras.Sequential([*layers, keras.Sequential([keras.layers.Dense(4), rolls])], name="m")
+    before = np.array(rolls.seeds.state)
+    found = residue._seen_to_draw(model, residue.input_signature(model))
+    assert found[0] == "'m/rolls'"
+    assert [each.split("/")[-1] for each in found] == ["rolls'", "rolls'"]
+    np.testing.assert_array_equal(rolls.seeds.state, before)
+    assert residue._seen_to_draw(dense_model(), residue.input_signature(dense_model())) == []
+    assert residue.backend_random.uniform.__name__ == "uniform"
+
+
+class Breaks(Subclassed):
+    """Can be called until it is told not to."""
+
+    broken = False
+
+    def call(self, inputs):  # type: ignore[no-untyped-def]
+        if self.broken:
+            raise RuntimeError("a part is missing")
+        return super().call(inputs)
+
+
+def test_a_model_that_cannot_be_called_is_an_error():
+    model = Breaks()
+    model(data(4, 3))
+    model.broken = True
+    with pytest.raises(
+        kde.ExportError, match=r"(?s)cannot be called on .*what it draws.*a part is"
+    ):
+        residue._seen_to_draw(model, residue.input_signature(model))
+
+
+OTHER_BACKEND = """
+import keras
+import keras_dropouts_export as kde
+
+class Rolls(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seeds = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        return inputs * keras.random.uniform((4,), seed=self.seeds)
+
+model = keras.Sequential([keras.Input((4,)), Rolls(name="rolls"), keras.layers.Dropout(0.5)])
+try:
+    kde.strip_dropout(model)
+except kde.ExportError as error:
+    print(error)
+print(kde.strip_report(kde.strip_dropout(model, allow_unreachable=True)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_layer_that_cannot_be_reached_is_named_on_other_backends(backend):
+    run = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "draws random numbers at inference in 'sequential/rolls'" in run.stdout, run.stderr
+    assert run.stdout.count("unreachable") == 1 + run.stdout.count("allow_unreachable")

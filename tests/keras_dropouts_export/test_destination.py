@@ -1,0 +1,161 @@
+"""The place of an artifact: checked before, untouched on failure, clean after."""
+
+import os
+import stat
+
+import pytest
+
+import keras_dropouts_export as kde
+from keras_dropouts_export import destination as target
+from keras_dropouts_export import onnx, saved_model
+from keras_dropouts_export.formats import parity
+from served import dense_model
+
+EXPORTS = [(kde.export_onnx, "m.onnx"), (kde.export_saved_model, "m")]
+both = pytest.mark.parametrize(("export", "name"), EXPORTS, ids=["onnx", "saved_model"])
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@both
+def test_an_existing_target_is_an_error_unless_asked_for(export, name, tmp_path):
+    model = dense_model()
+    export(model, tmp_path / name)
+    before = contents(tmp_path)
+    model.get_layer("score").bias.assign([1.0, 2.0])
+    with pytest.raises(FileExistsError, match=r"Expected a path where nothing is.*overwrite=True"):
+        export(model, tmp_path / name)
+    assert contents(tmp_path) == before
+    export(model, tmp_path / name, overwrite=True)
+    assert kde.verify(model, tmp_path / name).ok
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+@both
+def test_a_missing_folder_and_a_file_for_a_folder(export, name, tmp_path):
+    with pytest.raises(FileNotFoundError, match="Expected a path in an existing folder"):
+        export(dense_model(), tmp_path / "none" / name)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError, match="Expected a path in a folder"):
+        export(dense_model(), tmp_path / "file" / name)
+
+
+@both
+def test_a_folder_that_is_not_writable(export, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(target.os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
+        export(dense_model(), tmp_path / name)
+    monkeypatch.undo()
+
+    def refuse(**_):
+        raise PermissionError
+
+    monkeypatch.setattr(target.tempfile, "mkdtemp", refuse)
+    with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
+        export(dense_model(), tmp_path / name)
+
+
+@both
+def test_paths_that_are_none(export, name, tmp_path):
+    for bad in (None, 3, ["m"]):
+        with pytest.raises(ValueError, match=r"argument `path`\. Expected a path"):
+            export(dense_model(), bad)
+    with pytest.raises(ValueError, match="Invalid value for argument `overwrite`"):
+        export(dense_model(), tmp_path / name, overwrite=1)
+
+
+def test_wrong_suffixes(tmp_path):
+    for bad in ("m", "m.pb", "m.keras"):
+        with pytest.raises(ValueError, match=r"Expected a file name that ends in \.onnx"):
+            kde.export_onnx(dense_model(), tmp_path / bad)
+
+
+def test_what_is_no_artifact_is_never_overwritten(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    with pytest.raises(ValueError, match="Expected a SavedModel folder to overwrite"):
+        kde.export_saved_model(dense_model(), tmp_path / "mine", overwrite=True)
+    (tmp_path / "m.onnx").mkdir()
+    with pytest.raises(ValueError, match="Expected a file to overwrite"):
+        kde.export_onnx(dense_model(), tmp_path / "m.onnx", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+
+
+WRITERS = {
+    kde.export_onnx: (onnx, "write_onnx"),
+    kde.export_saved_model: (saved_model, "write_saved_model"),
+}
+
+
+@both
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+@pytest.mark.parametrize("when", ["write", "verify", "place"])
+def test_what_was_there_stays_on_any_failure(export, name, error, when, tmp_path, monkeypatch):
+    export(dense_model(), tmp_path / name)
+    before = contents(tmp_path)
+    module, function = {
+        "write": WRITERS[export],
+        "verify": (parity, "runners"),
+        "place": (target.os, "replace"),
+    }[when]
+
+    def fail(*args, **_):
+        if when == "write":
+            (tmp_path / "half").mkdir(exist_ok=True)
+        raise error
+
+    monkeypatch.setattr(module, function, fail)
+    with pytest.raises(type(error) if isinstance(error, OSError) else error):
+        export(dense_model(), tmp_path / name, overwrite=True)
+    monkeypatch.undo()
+    if when == "write":
+        (tmp_path / "half").rmdir()
+    assert contents(tmp_path) == before
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_comes_back_when_the_last_rename_fails(tmp_path, monkeypatch):
+    kde.export_saved_model(dense_model(), tmp_path / "m")
+    before = contents(tmp_path)
+    replace, calls = os.replace, []
+
+    def second_fails(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(*args)
+
+    monkeypatch.setattr(target.os, "replace", second_fails)
+    with pytest.raises(KeyboardInterrupt):
+        kde.export_saved_model(dense_model(), tmp_path / "m", overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@both
+def test_two_exports_to_one_path(export, name, tmp_path):
+    """The slower of the two does not take the other's place."""
+
+    def meanwhile(step):
+        if step == "place":
+            export(dense_model(), tmp_path / name)
+
+    with pytest.raises(FileExistsError, match="Expected a path where nothing is"):
+        export(dense_model(), tmp_path / name, progress=meanwhile)
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert kde.audit(tmp_path / name).ok
+
+
+def test_an_artifact_has_the_permissions_of_any_new_file(tmp_path):
+    kde.export_onnx(dense_model(), tmp_path / "m.onnx")
+    kde.export_saved_model(dense_model(), tmp_path / "m")
+    (tmp_path / "plain").write_text("")
+    (tmp_path / "folder").mkdir()
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    assert modes["m.onnx"] == modes["plain"]
+    assert modes["m"] == modes["folder"]
