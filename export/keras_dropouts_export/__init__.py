@@ -1,22 +1,27 @@
-"""Models leave training: strip, freeze, export, and proof that the artifact is the model."""
+"""Models leave training: strip, freeze, export, and proof that the artifact is the model.
 
-from keras_dropouts_export import requirements as _requirements  # noqa: F401  (says what to install)
+Each public name is imported when it is first used, so that the command line answers at once.
+"""
 
-# isort: split
-from keras_dropouts_export.cli import quiet_start as _quiet_start  # noqa: F401(before TensorFlow)
+from __future__ import annotations
 
-# isort: split
-import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers)
-from keras_dropouts_export.checks.audit import AuditReport, audit
-from keras_dropouts_export.checks.parity import ParityReport
-from keras_dropouts_export.checks.verify import verify
-from keras_dropouts_export.doctor import DoctorReport, doctor
-from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.models.freeze import freeze_dropout
-from keras_dropouts_export.models.strip import StripReport, strip_dropout, strip_report
-from keras_dropouts_export.onnx import export_onnx
-from keras_dropouts_export.report import ExportReport
-from keras_dropouts_export.saved_model import export_saved_model
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from keras_dropouts_export import requirements as _requirements
+
+if TYPE_CHECKING:
+    from keras_dropouts_export.api import export_onnx, export_saved_model
+    from keras_dropouts_export.checks.audit import AuditReport, audit
+    from keras_dropouts_export.checks.parity import ParityReport
+    from keras_dropouts_export.checks.verify import verify
+    from keras_dropouts_export.doctor import DoctorReport, doctor
+    from keras_dropouts_export.errors import ExportError
+    from keras_dropouts_export.models.freeze import freeze_dropout
+    from keras_dropouts_export.models.strip import StripReport, strip_dropout, strip_report
+    from keras_dropouts_export.report import ExportReport
 
 __all__ = [
     "AuditReport",
@@ -34,3 +39,52 @@ __all__ = [
     "strip_report",
     "verify",
 ]
+
+_MODULES = {  # where each public name is defined
+    "AuditReport": "checks.audit",
+    "DoctorReport": "doctor",
+    "ExportError": "errors",
+    "ExportReport": "report",
+    "ParityReport": "checks.parity",
+    "StripReport": "models.strip",
+    "audit": "checks.audit",
+    "doctor": "doctor",
+    "export_onnx": "api",
+    "export_saved_model": "api",
+    "freeze_dropout": "models.freeze",
+    "strip_dropout": "models.strip",
+    "strip_report": "models.strip",
+    "verify": "checks.verify",
+}
+
+
+class _Package(ModuleType):
+    """This package, in which no module hides a public name.
+
+    Python sets an attribute of a package to each of its modules that is imported: without this
+    class, the module `doctor` would take the place of the function `doctor`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _MODULES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+if not _requirements.IS_COMMAND:
+    _requirements.check()
+    import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers for load_model)
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,35 +1,25 @@
-"""The command line `keras-dropouts`: what can be done with a saved model, one command each."""
+"""The commands of `keras-dropouts` and their options.
+
+What a command does is in actions.py, which is imported when the command runs: TensorFlow takes
+seconds to import, and help, version and shell completion must answer at once.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import keras
 
-import keras_dropouts as kd
-from keras_dropouts_export import pipeline
-from keras_dropouts_export.checks.verify import verify
-from keras_dropouts_export.cli.model_file import read_model, write_verified
-from keras_dropouts_export.cli.terminal import (
-    print_parity,
-    print_rewritten,
-    print_table,
-    steps,
-)
-from keras_dropouts_export.doctor import doctor
-from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.models.freeze import freeze_dropout
-from keras_dropouts_export.models.strip import strip_dropout, strip_report
-from keras_dropouts_export.onnx import export_onnx
-from keras_dropouts_export.saved_model import export_saved_model
+from keras_dropouts_export import formats
+from keras_dropouts_export.cli import quiet_start
+
+_SUFFIXES = ", ".join(f"{' or '.join(row.suffixes) or 'none'}: {row.name}" for row in formats.TABLE)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at the target.")
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at OUT.")
 _model = click.argument("model", type=click.Path(path_type=Path))
 _out = click.argument("out", type=click.Path(path_type=Path))
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
@@ -59,6 +49,15 @@ _SAMPLING = (
         "[default: philox]",
     ),
 )
+_EPILOG = """\b
+Shell completion: put the line for your shell into the file beside it.
+  bash  ~/.bashrc
+    eval "$(_KERAS_DROPOUTS_COMPLETE=bash_source keras-dropouts)"
+  zsh   ~/.zshrc
+    eval "$(_KERAS_DROPOUTS_COMPLETE=zsh_source keras-dropouts)"
+  fish  ~/.config/fish/completions/keras-dropouts.fish
+    _KERAS_DROPOUTS_COMPLETE=fish_source keras-dropouts | source
+"""
 
 
 def _sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +66,7 @@ def _sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.version_option(package_name="keras-dropouts")
 def cli() -> None:
     """Take Keras models out of training: dropout stripped or frozen, exports proven equal.
@@ -82,17 +81,10 @@ def cli() -> None:
 @_json
 def inspect(model: Path, as_json: bool) -> None:
     """List every dropout and noise rate of MODEL."""
-    rows = kd.inspect_dropout(read_model(model))
-    if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
-    elif not rows:
-        click.echo("no dropout")
-    else:
-        cells = [
-            (r.path, r.layer, f"{r.rate:.4g}", r.schedule or "-", "yes" if r.learned else "-")
-            for r in rows
-        ]
-        print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
+    quiet_start.load_tensorflow()
+    from keras_dropouts_export.cli import actions
+
+    actions.inspect(model, as_json)
 
 
 @cli.command()
@@ -102,7 +94,10 @@ def inspect(model: Path, as_json: bool) -> None:
 @_json
 def strip(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     """Write MODEL without dropout to OUT, a .keras file."""
-    _rewrite(model, out, overwrite, as_json, "strip", strip_dropout)
+    quiet_start.load_tensorflow()
+    from keras_dropouts_export.cli import actions
+
+    actions.strip(model, out, overwrite, as_json)
 
 
 @cli.command()
@@ -111,8 +106,14 @@ def strip(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
 @_overwrite
 @_json
 def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
-    """Write MODEL with constant rates, in Keras's own layers, to OUT, a .keras file."""
-    _rewrite(model, out, overwrite, as_json, "freeze", freeze_dropout)
+    """Write MODEL with constant rates to OUT, a .keras file.
+
+    Layers of keras_dropouts become Keras's own, where Keras has such a layer.
+    """
+    quiet_start.load_tensorflow()
+    from keras_dropouts_export.cli import actions
+
+    actions.freeze(model, out, overwrite, as_json)
 
 
 @cli.command()
@@ -120,9 +121,9 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
 @_out
 @click.option(
     "--format",
-    "kind",
-    type=click.Choice(["onnx", "saved_model"]),
-    help="[default: onnx if OUT ends in .onnx, else saved_model]",
+    "format_name",
+    type=click.Choice([row.name for row in formats.TABLE]),
+    help=f"Format of OUT [default: by its suffix ({_SUFFIXES})]",
 )
 @_sampling_options
 @click.option("--opset", type=int, help="ONNX only: version of its operations [default: 18]")
@@ -134,7 +135,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
 def export(
     model: Path,
     out: Path,
-    kind: str | None,
+    format_name: str | None,
     opset: int | None,
     seed: int,
     atol: float | None,
@@ -143,59 +144,51 @@ def export(
     as_json: bool,
     **sampling: Any,
 ) -> None:
-    """Export MODEL to OUT, an .onnx file or a SavedModel folder, once it is proven equal."""
-    onnx = kind == "onnx" or (kind is None and out.suffix.lower() == ".onnx")
-    arguments: dict[str, Any] = {} if opset is None else {"opset": opset}
-    arguments |= _sampling_arguments(sampling)
-    for name in ("opset", "rng"):
-        if name in arguments and not onnx:
-            raise click.UsageError(f"--{name} is for ONNX files, and OUT is a SavedModel folder.")
-    arguments |= {
-        "seed": seed,
-        "atol": atol,
-        "rtol": rtol,
-        "overwrite": overwrite,
-    }
-    with steps(("load", *pipeline.STEPS), shown=not as_json) as step:
-        step("load")
-        loaded = read_model(model)
-        make = export_onnx if onnx else export_saved_model
-        report = make(loaded, out, progress=step, **arguments)
-    click.echo(report.to_json() if as_json else report)
+    """Export MODEL to OUT, once it is proven equal.
+
+    The suffix of OUT says the format, or --format does.
+    """
+    options = _sampling_arguments(sampling) | ({} if opset is None else {"opset": opset})
+    quiet_start.load_tensorflow()
+    row = formats.by_suffix(out) if format_name is None else formats.named(format_name)
+    _check_options(row, options)
+    from keras_dropouts_export.cli import actions
+
+    options |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
+    actions.export(model, out, row.name, as_json, options)
 
 
-@cli.command("verify")
+@cli.command()
 @_model
 @click.argument("artifact", type=click.Path(path_type=Path))
 @_seed
 @_atol
 @_rtol
 @_json
-def verify_command(
+def verify(
     model: Path, artifact: Path, seed: int, atol: float | None, rtol: float | None, as_json: bool
 ) -> None:
-    """Compare ARTIFACT, an .onnx file or a SavedModel folder, with MODEL."""
-    with steps(("load", "verify"), shown=not as_json) as step:
-        step("load")
-        loaded = read_model(model)
-        step("verify")
-        report = verify(loaded, artifact, seed=seed, atol=atol, rtol=rtol)
-    if as_json:
-        click.echo(report.to_json())
-    else:
-        print_parity(report)
-    sys.exit(0 if report.ok else 1)
+    """Compare ARTIFACT, an exported file or folder, with MODEL."""
+    quiet_start.load_tensorflow()
+    from keras_dropouts_export.cli import actions
+
+    equal = actions.verify(model, artifact, as_json, seed=seed, atol=atol, rtol=rtol)
+    sys.exit(0 if equal else 1)
 
 
-@cli.command("doctor")
+@cli.command()
 @_model
 @click.option("--opset", default=18, show_default=True, help="Version of ONNX's operations.")
 @_json
-def doctor_command(model: Path, opset: int, as_json: bool) -> None:
-    """Say what a plain Keras export of MODEL would get wrong; status 1 if there is anything."""
-    report = doctor(read_model(model), opset)
-    click.echo(report.to_json() if as_json else report)
-    sys.exit(0 if report.ok else 1)
+def doctor(model: Path, opset: int, as_json: bool) -> None:
+    """Say what a plain Keras export of MODEL would get wrong.
+
+    The exit status is 1 if there is anything.
+    """
+    quiet_start.load_tensorflow()
+    from keras_dropouts_export.cli import actions
+
+    sys.exit(0 if actions.doctor(model, opset, as_json) else 1)
 
 
 def _sampling_arguments(given: dict[str, Any]) -> dict[str, Any]:
@@ -204,44 +197,24 @@ def _sampling_arguments(given: dict[str, Any]) -> dict[str, Any]:
         name: value for name, value in given.items() if value is not None and value is not False
     }
     for name in found:
-        option = f"--{name.replace('_', '-')}"
         if "samples" not in found:
+            option = _option(name)
             raise click.UsageError(f"{option} is for an export with --samples, which is not given.")
     if "reduce" in found:
         found["reduce"] = "mean_std" if found["reduce"] == "mean-std" else None
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a user's mistake is one message and exit status 1, no traceback."""
-    try:
-        cli(args=arguments, prog_name="keras-dropouts")
-    except (ValueError, TypeError, OSError, ExportError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+def _check_options(row: formats.Row, options: dict[str, Any]) -> None:
+    """Refuse an option that other formats take, and this one does not."""
+    for name in options:
+        takers = [each.name for each in formats.TABLE if name in each.options]
+        if takers and row.name not in takers:
+            raise click.UsageError(
+                f"{_option(name)} is an option of the format {' and '.join(takers)}, "
+                f"and the format of OUT is {row.name}."
+            )
 
 
-def _rewrite(
-    model: Path,
-    out: Path,
-    overwrite: bool,
-    as_json: bool,
-    what: str,
-    function: Callable[[keras.Model], keras.Model],
-) -> None:
-    with steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
-        step("load")
-        loaded = read_model(model)
-        step(what)
-        new = function(loaded)
-        write_verified(new, loaded, out, overwrite, step)
-    report = strip_report(new)
-    if as_json:
-        rows = [row.__dict__ for row in report.rows]
-        click.echo(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
-    else:
-        print_rewritten(report, out)
-
-
-if __name__ == "__main__":
-    main()
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's start-up messages off the screen when the command keras-dropouts runs.
+"""Imports TensorFlow for a command without the messages that it writes while it starts.
 
 TensorFlow writes them to the standard error stream while it is imported, past Python's logging,
 and they would tear the progress display. Where this package is used as a library nothing is done.
@@ -12,7 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keras_dropouts_export.requirements import IS_COMMAND
+
+def load_tensorflow() -> None:
+    """Import TensorFlow, its messages held back; every command that needs it calls this first."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with held_back():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()  # it looks for a GPU here, and complains of none
 
 
 @contextmanager
@@ -31,11 +40,3 @@ def held_back() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-
-
-if IS_COMMAND:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with held_back():
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()  # it looks for a GPU here, and complains of none

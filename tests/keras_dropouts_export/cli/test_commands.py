@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 
 import keras_dropouts as kd
-from keras_dropouts_export.cli import cli
+from keras_dropouts_export import formats
+from keras_dropouts_export.cli.__main__ import main
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def saved(model, tmp_path):
 def run(capsys, *arguments):
     """Return (exit status, what was printed, what was complained about)."""
     with pytest.raises(SystemExit) as stopped:
-        cli.main([str(argument) for argument in arguments])
+        main([str(argument) for argument in arguments])
     printed = capsys.readouterr()
     return stopped.value.code, printed.out, printed.err
 
@@ -200,7 +201,34 @@ def test_options_of_samples_that_make_no_sense(capsys, saved, tmp_path, options,
 def test_what_is_for_onnx_alone(capsys, saved, tmp_path, options):
     status, _, err = run(capsys, "export", saved, tmp_path / "served", *options)
     assert status == 2
-    assert f"{options[0]} is for ONNX files, and OUT is a SavedModel folder." in err
+    message = f"{options[0]} is an option of the format onnx, and the format of OUT is saved_model."
+    assert message in " ".join(err.split())
+    assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_large_letters_in_a_suffix_name_the_same_format(capsys, saved, tmp_path):
+    out = tmp_path / "MODEL.ONNX"
+    status, text, _ = run(capsys, "export", saved, out, "--json")
+    assert (status, json.loads(text)["format"]) == (0, "onnx")
+    assert onnxruntime.InferenceSession(out).get_inputs()[0].name == "image"
+
+
+def test_a_name_with_a_full_stop_is_a_folder_if_the_format_says_so(capsys, saved, tmp_path):
+    out = tmp_path / "served.v2"
+    status, text, _ = run(capsys, "export", saved, out, "--format", "saved_model", "--json")
+    assert (status, json.loads(text)["format"]) == (0, "saved_model")
+    assert (out / "saved_model.pb").is_file()
+
+
+def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(capsys, saved, tmp_path):
+    status, out, err = run(capsys, "export", saved, tmp_path / "out.tflit")
+    assert status == 1
+    assert err.startswith("Error: Invalid value for argument `path`. Expected a name that ends in")
+    for row in formats.TABLE:
+        assert all(suffix in err for suffix in row.suffixes)
+    assert "a name without a suffix for a SavedModel folder" in err
+    assert out == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +398,7 @@ def test_help_names_every_command(capsys):
 
 @pytest.mark.slow
 def test_a_mistake_shows_no_traceback_in_a_process_of_its_own(tmp_path):
-    module = "keras_dropouts_export.cli.commands"
+    module = "keras_dropouts_export.cli"
     command = [sys.executable, "-m", module, "inspect", "nothing.keras"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ)
     assert done.returncode == 1
