@@ -1,24 +1,17 @@
-"""From a Keras model to an ONNX file that onnxruntime was seen to serve."""
+"""The functions by which a model leaves training as an artifact, one for each format."""
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from keras_dropouts.arguments import check_integer, invalid
-from keras_dropouts_export.formats.onnx.graph_edits import name_interface, set_metadata
-from keras_dropouts_export.formats.onnx.onnx_writer import export_monte_carlo
-from keras_dropouts_export.formats.onnx.tf2onnx import adapter, large_files
-from keras_dropouts_export.monte_carlo.sampled_function import check_rng_opset, monte_carlo_options
-from keras_dropouts_export.pipeline import Progress, export, stripped_rows
-from keras_dropouts_export.report import ExportReport, versions
-from keras_dropouts_export.tracing.inference_function import InferenceFunction, inference_function
-from keras_dropouts_export.tracing.portable import portable
+from keras_dropouts_export import formats, pipeline
+from keras_dropouts_export.options import Comparison, MonteCarlo
+from keras_dropouts_export.pipeline import Progress, Request
+from keras_dropouts_export.report import ExportReport
 
 
 def export_onnx(
@@ -84,58 +77,123 @@ def export_onnx(
 
     >>> import keras, keras_dropouts_export as kde
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
-    >>> report = kde.export_onnx(model, "score.onnx")  # doctest: +SKIP
+    >>> report = kde.export_onnx(model, "score.onnx")
+    >>> print(report.inputs[0], report.outputs[0])
+    keras_tensor: float32[batch, 4] score: float32[batch, 2]
     """
-    options = monte_carlo_options(samples, reduce, uncertainty, chunk_size, rng)
-    check_opset(opset)
-    parity = {"atol": atol, "rtol": rtol, "seed": seed}
-    if options is not None:
-        check_rng_opset(options, opset)
-        return export_monte_carlo(
-            model,
-            path,
-            options,
-            opset=opset,
+    return pipeline.export(
+        Request(
+            model=model,
+            path=path,
+            format=formats.named("onnx").make(opset=opset),
+            sampling=MonteCarlo.asked_for(
+                samples,
+                reduce=reduce,
+                uncertainty=uncertainty,
+                chunk_size=chunk_size,
+                rng=rng,
+            ),
+            comparison=Comparison(atol, rtol, seed),
             input_signature=input_signature,
             overwrite=overwrite,
             progress=progress,
-            parity=parity,
         )
-    return export(
-        path=path,
-        kind="onnx",
-        make=lambda: inference_function(model, input_signature),
-        write=lambda function, place: write_onnx(function, place, opset),
-        opset=opset,
-        overwrite=overwrite,
-        progress=progress,
-        parity=parity,
     )
 
 
-def check_opset(opset: Any) -> int:
-    """Return `opset` if files of that version can be made."""
-    low, high = adapter.MINIMUM_OPSET, adapter.MAXIMUM_OPSET
-    if not isinstance(opset, int) or isinstance(opset, bool) or not low <= opset <= high:
-        raise invalid("opset", f"an integer from {low} to {high}", opset)
-    return check_integer(opset, "opset")
+def export_saved_model(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    samples: int | None = None,
+    *,
+    reduce: str | None = "mean_std",
+    uncertainty: bool = False,
+    chunk_size: int | None = None,
+    input_signature: Any = None,
+    overwrite: bool = False,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Write `model` at inference to a SavedModel, once the reloaded one agrees with it.
 
+    Every noise source is off, whatever the model, and no seed, rate or optimizer state is in the
+    folder. The loaded object has the method `serve`, which takes and returns the model's own
+    structures, and the signature `serving_default`, with inputs and outputs by name (in the name of
+    an input, what Python allows in no identifier becomes `_`: TensorFlow's rule). `model` is not
+    changed.
 
-def write_onnx(function: InferenceFunction, place: Path, opset: int) -> InferenceFunction:
-    """Write the ONNX form of `function` to `place`, and return the function in that form."""
-    weights = large_files.large_weights(function.model) if function.forward is not None else []
-    written = portable(function, weights)
-    model = adapter.convert(written.concrete, opset)
-    name_interface(model, written.inputs, written.outputs)
-    stripped = [asdict(row) for row in stripped_rows(function.model)]
-    set_metadata(
-        model,
-        function.name,
-        {
-            "keras_dropouts.stripped": json.dumps(stripped),
-            "keras_dropouts.versions": json.dumps(versions()),
-        },
+    Args:
+        model: A built Keras model of any kind.
+        path: Name of the folder to be made, in an existing one.
+        samples: None, or an integer above 0: then the signature `serving_mc` stands beside
+            `serving_default`, with Monte-Carlo dropout as in `export_onnx`, and `serve_mc`.
+        reduce: As for `export_onnx`.
+        uncertainty: As for `export_onnx`.
+        chunk_size: As for `export_onnx`.
+        input_signature: As for `export_onnx`.
+        overwrite: Whether to replace a SavedModel at `path`.
+        atol: Absolute tolerance of the comparison; see `verify`.
+        rtol: Relative tolerance of the comparison; see `verify`.
+        seed: Seed of the inputs that model and artifact are compared on.
+        progress: Called with the name of each step as it begins.
+
+    Returns:
+        An `ExportReport`.
+
+    Raises:
+        ValueError: if an argument is of the wrong type or out of its range, or the model is not
+            built.
+        FileExistsError, FileNotFoundError, PermissionError: if nothing can be written at `path`.
+        ExportError: naming what is left or what differs; nothing is written.
+
+    Example:
+
+    >>> import keras, keras_dropouts_export as kde
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
+    >>> report = kde.export_saved_model(model, "score")
+    >>> report.outputs[0].name
+    'score'
+    """
+    return pipeline.export(
+        Request(
+            model=model,
+            path=path,
+            format=formats.named("saved_model").make(),
+            sampling=MonteCarlo.asked_for(
+                samples,
+                reduce=reduce,
+                uncertainty=uncertainty,
+                chunk_size=chunk_size,
+            ),
+            comparison=Comparison(atol, rtol, seed),
+            input_signature=input_signature,
+            overwrite=overwrite,
+            progress=progress,
+        )
     )
-    own = len(function.inputs)
-    large_files.save(model, place, [each.name for each in written.inputs[own:]], weights)
-    return replace(written, inputs=written.inputs[:own])
+
+
+def export(
+    model: keras.Model, path: str | os.PathLike[str], *, format: str | None = None, **options: Any
+) -> ExportReport:
+    """Export to the format that is named, or that the suffix of `path` asks for.
+
+    Args:
+        model: A built Keras model of any kind.
+        path: Where the artifact goes to.
+        format: The name of a format in `formats.TABLE`, or None to go by the suffix.
+        options: As for the function of that format: `export_onnx` and the others.
+
+    Raises:
+        ValueError: if no such format is known.
+    """
+    row = formats.by_suffix(path) if format is None else formats.named(format)
+    return _EXPORTS[row.name](model, path, **options)
+
+
+_EXPORTS: dict[str, Callable[..., ExportReport]] = {
+    "onnx": export_onnx,
+    "saved_model": export_saved_model,
+}

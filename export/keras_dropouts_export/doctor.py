@@ -1,4 +1,4 @@
-"""What a plain Keras export of a model would get wrong, layer by layer, and what to do about it."""
+"""Says what a plain Keras export of a model would get wrong, layer by layer, and the way out."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.ops.operation import Operation
+from keras_dropouts.surgery.model_checks import check_model
 
-from keras_dropouts.keras_internals import graphs as kinds
-from keras_dropouts.keras_internals import patching as calls
-from keras_dropouts.surgery import sources as noise
+from keras_dropouts.keras_internals.graphs import is_graph, nodes_in_order
+from keras_dropouts.keras_internals.layers import parts, training_default
+from keras_dropouts.keras_internals.operations import Operation
+from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.surgery.sources import (
+    REMOVABLE,
+    holder,
+    is_removable,
+    rate_attributes,
+    walk,
+)
 from keras_dropouts_export.checks.audit import AuditReport, audit_graph
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
-from keras_dropouts_export.onnx import check_opset
 from keras_dropouts_export.tracing import signature
 from keras_dropouts_export.tracing.inference_function import inference_function, traced
 
@@ -93,7 +101,7 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
     >>> kde.doctor(keras.Sequential(layers)).findings[0].problem
     'trains'
     """
-    check_opset(opset)
+    OnnxFormat(opset)  # which checks it
     paths = _paths(model)
     calls, concrete = _plain_export(model, input_signature)
     findings = [*_training(model, calls, paths)]
@@ -104,8 +112,8 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
 
 
 def _paths(model: Any) -> dict[int, str]:
-    kinds.check_model(model)
-    return {id(layer): path for path, layer in noise.walk(model)}
+    check_model(model)
+    return {id(layer): path for path, layer in walk(model)}
 
 
 def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
@@ -117,7 +125,7 @@ def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
         input_signature=known.specs,
         autograph=False,
     )
-    with calls.untouched(model), _noted(noted):
+    with restored_after_calls(model), _noted(noted):
         concrete = traced(function, model)
     return noted, concrete
 
@@ -134,7 +142,7 @@ def _noted(noted: list[tuple[Any, Any]]) -> Iterator[None]:
 
         return call
 
-    with calls.replaced_here(Operation, "__call__", noting):
+    with replaced_in_thread(Operation, "__call__", noting):
         yield
 
 
@@ -164,28 +172,26 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
 
 def _baked(model: Any) -> set[int]:
     """Return the ids of layers that a graph in the model calls with training=True."""
-    graphs = [each for each in model._flatten_layers() if kinds.is_graph(each)]
+    graphs = [each for each in parts(model) if is_graph(each)]
     return {
         id(node.operation)
         for graph in graphs
-        for nodes in getattr(graph, "_functional", graph)._nodes_by_depth.values()
-        for node in nodes
-        if not node.is_input and node.arguments.kwargs.get("training")
+        for node in nodes_in_order(graph)
+        if node.arguments.kwargs.get("training")
     }
 
 
 def _trains_by_default(layer: Any) -> bool:
-    parameter = layer._call_signature.parameters.get("training")
-    return parameter is not None and parameter.default is True
+    return training_default(layer) is True
 
 
 def _what_training_does(layer: Any) -> str | None:
     if isinstance(layer, keras.layers.BatchNormalization):
         return "it takes the statistics of the batch, and each call moves its averages"
-    if noise.is_removable(layer) or isinstance(layer, noise.REMOVABLE):
+    if is_removable(layer) or isinstance(layer, REMOVABLE):
         return "it drops when served"
-    if noise.rate_attributes(layer):
-        rates = [getattr(*noise.holder(layer, each), 0.0) for each in noise.rate_attributes(layer)]
+    if rate_attributes(layer):
+        rates = [getattr(*holder(layer, each), 0.0) for each in rate_attributes(layer)]
         return "its dropout is on when served" if any(rates) else None
     return "it augments when served" if _trains_by_default(layer) else None
 
@@ -194,7 +200,7 @@ def _left_in(
     found: AuditReport, model: Any, paths: dict[int, str], named: set[str]
 ) -> Iterator[Diagnosis]:
     """Put what is random or writes in the graph down to layers that were not named yet."""
-    layers = dict(noise.walk(model))
+    layers = dict(walk(model))
     kinds = (("draws", found.random_ops), ("writes", found.state_writes))
     for problem, operations in kinds:
         for path in dict.fromkeys(_owner(each.name, model, layers) for each in operations):
@@ -203,7 +209,7 @@ def _left_in(
             layer = layers.get(path)
             what = "random numbers" if problem == "draws" else "state"
             why = f"The graph that is served {problem} {what} in it, though nothing trains."
-            if layer is not None and any(noise.rate_attributes(x) for x in layer._flatten_layers()):
+            if layer is not None and any(rate_attributes(x) for x in parts(layer)):
                 why = f"A recurrent layer {problem} {what} for its dropout masks at inference, too."
             kind = type(model if layer is None else layer).__name__
             yield Diagnosis(path or model.name, kind, problem, why, _SWITCHED_OFF)
@@ -220,7 +226,7 @@ def _owner(operation: str, model: Any, layers: dict[str, Any]) -> str:
 
 
 def _not_in_onnx(model: Any, opset: int, given: Any) -> Iterator[Diagnosis]:
-    layers = dict(noise.walk(model))
+    layers = dict(walk(model))
     concrete = inference_function(model, given).concrete
     for operation, name in adapter.unknown_operations(concrete, opset):
         path = _owner(name, model, layers)

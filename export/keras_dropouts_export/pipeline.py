@@ -1,121 +1,133 @@
-"""The way of every export: write beside the target, audit, compare, and only then put in place."""
+"""The way of every export: trace, write beside the target, audit, compare, then put in place."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from keras_dropouts.surgery import sources as noise
+import keras
+
 from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
-from keras_dropouts_export.checks.parity import ParityReport, check_options, compare
-from keras_dropouts_export.destination import check_target, data_file, put_in_place, workplace
+from keras_dropouts_export.checks.parity import ParityReport, compare
+from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.checks.trial_inputs import check_probabilities
+from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.report import ExportReport, Stripped, versions
-from keras_dropouts_export.tracing.inference_function import InferenceFunction
+from keras_dropouts_export.formats.format import Exported, Format
+from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
+from keras_dropouts_export.options import Comparison, MonteCarlo
+from keras_dropouts_export.provenance import rates_of, versions
+from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.inference_function import inference_function
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]
-Compare = Callable[..., ParityReport]
-Write = Callable[[InferenceFunction, Path], InferenceFunction]
 
 
-def export(
-    *,
-    path: str | os.PathLike[str],
-    kind: str,
-    make: Callable[[], InferenceFunction],
-    write: Write,
-    opset: int | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    parity: dict[str, Any] | None = None,
-    allow: tuple[str, ...] = (),
-    compare_with: Compare = compare,
-    samples: int | None = None,
-) -> ExportReport:
-    """Make an artifact and return the report; `path` is touched only when all is verified.
+@dataclass(frozen=True)
+class Request:
+    """What is to be exported, and how.
 
-    Args:
-        make: Returns the function to be exported.
-        write: Writes the function to a path, and returns it in the form that it wrote.
-        progress: Called with each of `STEPS` as it begins.
-        parity: Arguments of `compare`.
-        allow: Operations that the audit passes over.
-        compare_with: Compares the function with the artifact.
-        samples: How many samples of Monte-Carlo dropout are in it, None for none.
+    format: the format with its options; sampling: None, or how the artifact draws samples;
+    progress: called with each of `STEPS` as it begins.
+    """
+
+    model: keras.Model
+    path: str | os.PathLike[str]
+    format: Format
+    sampling: MonteCarlo | None
+    comparison: Comparison
+    input_signature: Any
+    overwrite: bool
+    progress: Progress | None
+
+
+def export(request: Request) -> ExportReport:
+    """Make an artifact and return the report; the path is touched only when all is verified.
 
     Raises:
         ExportError: if something is left in the artifact, or it is not the model.
     """
-    target = check_target(path, kind, overwrite)
-    options = parity or {}
-    check_options(**options)
-    step = progress or (lambda _: None)
+    layout, sampling = request.format, request.sampling
+    target = check_destination(request.path, layout, request.overwrite)
+    if sampling is not None:
+        layout.check_sampling(sampling)
+    step = request.progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")
-        function = make()
-        _check_audit(audit_graph(function.concrete.graph, function.name, allow), target)
+        exported = _traced(request)
+        _check_graphs(exported, layout, target)
         step("convert")
         made = work / target.name
-        written = write(function, made)
+        written = layout.write(exported, made)
         step("audit")
-        found = replace(audit(made, allow), path=str(target))
+        found = replace(audit(made, layout.allowed_operations(sampling)), path=str(target))
         _check_audit(found, target)
         step("verify")
-        compared = _compared(compare_with, function, made, target, options)
+        compared = _compared(exported, made, target, request.comparison)
         step("place")
-        size = _size(made) + (_size(data_file(made)) if data_file(made).exists() else 0)
-        put_in_place(made, target, work, overwrite)
+        size = sum(_size(each) for each in layout.files(made) if each.exists())
+        put_in_place(made, target, layout, request.overwrite)
     return ExportReport(
         path=str(target),
-        format=kind,
-        opset=opset,
+        format=layout.name,
+        description=layout.describe(),
+        options=asdict(layout),  # type: ignore[call-overload]  # every format is a dataclass
         bytes=size,
         inputs=written.inputs,
         outputs=written.outputs,
-        stripped=stripped_rows(function.model),
+        stripped=rates_of(request.model),
         audit=found,
         parity=compared,
         versions=versions(),
-        samples=samples,
+        samples=None if sampling is None else sampling.samples,
     )
+
+
+def _traced(request: Request) -> Exported:
+    plain = inference_function(request.model, request.input_signature)
+    if request.sampling is None:
+        return Exported(plain)
+    if request.sampling.uncertainty:
+        check_probabilities(plain)
+    return Exported(plain, sampled_function(plain, request.sampling), request.sampling)
+
+
+def _check_graphs(exported: Exported, layout: Format, target: Path) -> None:
+    if exported.sampled is None or layout.keeps_plain_function:
+        plain = exported.plain
+        _check_audit(audit_graph(plain.concrete.graph, plain.name), target)
+    if exported.sampled is not None:
+        sampled = exported.sampled
+        _check_audit(audit_graph(sampled.concrete.graph, sampled.name, (DRAWS,)), target)
 
 
 def _check_audit(found: AuditReport, target: Path) -> None:
     if found.ok:
         return
     raise ExportError(
-        f"Nothing was written at {target}: something is left that must not be served. "
-        f"The name of each operation begins with the layers it is in; what can be left is what a "
+        f"Nothing was written at {target}: the model does something that must not be served. The "
+        f"name of each operation begins with the layers that it is in; what can be left is what a "
         f"layer does in `call` whatever `training` is.\n{found}"
     )
 
 
-def _compared(
-    compare_with: Compare,
-    function: InferenceFunction,
-    made: Path,
-    target: Path,
-    options: dict[str, Any],
-) -> ParityReport:
+def _compared(exported: Exported, made: Path, target: Path, comparison: Comparison) -> ParityReport:
     try:
-        compared = compare_with(function, made, shown=target, **options)
+        if exported.sampled is None:
+            compared = compare(exported.plain, made, comparison, shown=str(target))
+        else:
+            compared = compare_samples(exported, made, comparison, shown=str(target))
     except ValueError as error:
         raise ExportError(f"Nothing was written at {target}: {error}") from error
     if not compared.ok:
-        raise ExportError(f"Nothing was written at {target}: it is not the model.\n{compared}")
+        raise ExportError(
+            f"Nothing was written at {target}: its outputs are not the model's.\n{compared}"
+        )
     return compared
-
-
-def stripped_rows(model: Any) -> tuple[Stripped, ...]:
-    """Return the rates of `model`, none of which is in an artifact."""
-    return tuple(
-        Stripped(source.path, type(source.layer).__name__, source.rate)
-        for source in noise.noise_sources(model)
-    )
 
 
 def _size(path: Path) -> int:

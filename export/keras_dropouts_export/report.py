@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from keras_dropouts_export.checks.audit import AuditReport
 from keras_dropouts_export.checks.parity import ParityReport
+from keras_dropouts_export.provenance import Rate
 from keras_dropouts_export.tracing.inference_function import TensorInfo
-
-_PACKAGES = ("keras-dropouts", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy")
-
-
-@dataclass(frozen=True)
-class Stripped:
-    """One rate that is not in the artifact."""
-
-    path: str
-    layer: str
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -29,11 +18,12 @@ class ExportReport:
 
     path: str
     format: str
-    opset: int | None
+    description: str  # of the format and its options
+    options: dict[str, Any]  # that the format alone has: {"opset": 18}
     bytes: int
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-    stripped: tuple[Stripped, ...]
+    stripped: tuple[Rate, ...]
     audit: AuditReport
     parity: ParityReport
     versions: dict[str, str]
@@ -45,8 +35,7 @@ class ExportReport:
         return self.audit.ok and self.parity.ok
 
     def __str__(self) -> str:
-        kind = f"ONNX, opset {self.opset}" if self.format == "onnx" else "SavedModel"
-        lines = [f"{self.path} ({kind}, {self.bytes:,} bytes)"]
+        lines = [f"{self.path} ({self.description}, {self.bytes:,} bytes)"]
         lines += [f"  input   {each}" for each in self.inputs]
         lines += [f"  output  {each}" for each in self.outputs]
         what = f"kept, for {self.samples} samples" if self.samples else "taken out"
@@ -62,14 +51,3 @@ class ExportReport:
             "parity": json.loads(self.parity.to_json()),
         }
         return json.dumps({"ok": self.ok, **asdict(self), **parts}, indent=2)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that made an artifact."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a source tree
-            found[package] = "unknown"
-    return found

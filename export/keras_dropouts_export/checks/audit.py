@@ -1,4 +1,4 @@
-"""What is left in an artifact that a served model must not hold."""
+"""Reports what an artifact, or a traced graph, holds that a served model must not hold."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_dropouts.arguments import invalid
-from keras_dropouts_export.checks import onnx_file, saved_model_folder
-from keras_dropouts_export.formats.finding import Finding
+from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.finding import Finding, Findings
+from keras_dropouts_export.formats.saved_model.saved_model_audit import graph_findings
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,6 @@ class AuditReport:
         return json.dumps({"ok": self.ok, **asdict(self)}, indent=2)
 
 
-def artifact_format(path: str | os.PathLike[str]) -> str:
-    """Return "onnx" or "saved_model" for an artifact on disk.
-
-    Raises:
-        FileNotFoundError: if nothing is there.
-        ValueError: if what is there is neither.
-    """
-    if not isinstance(path, (str, os.PathLike)):
-        raise invalid("path", "a path", path)
-    place = Path(path)
-    if not place.exists():
-        raise FileNotFoundError(str(invalid("path", "an existing .onnx file or SavedModel", path)))
-    if place.is_file() and place.suffix == ".onnx":
-        return "onnx"
-    if (place / "saved_model.pb").is_file():
-        return "saved_model"
-    raise invalid("path", "an .onnx file or a folder that holds a SavedModel", str(path))
-
-
 def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditReport:
     """Return what is left of training in an artifact: random, writing and unknown operations.
 
@@ -72,28 +53,33 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
     called is looked at.
 
     Args:
-        path: An .onnx file or a SavedModel folder.
+        path: An artifact of any format that this package exports.
         allow: Types of operations that are not reported, where one knows why they are there.
 
     Raises:
         FileNotFoundError: if nothing is there.
-        ValueError: if what is there is neither format, or cannot be read.
+        ValueError: if what is there is of no such format, or cannot be read.
     """
-    kind = artifact_format(path)
-    look = onnx_file.findings if kind == "onnx" else saved_model_folder.findings
-    return _report(str(path), kind, look(Path(path)), allow)
+    found = format_at(path)
+    return _report(str(path), found.name, found.findings(Path(path)), allow)
 
 
 def audit_graph(graph: Any, name: str, allow: Iterable[str] = ()) -> AuditReport:
     """Return what is left of training in a traced graph of TensorFlow, before it is written."""
-    return _report(name, "graph", saved_model_folder.graph_findings(graph), allow)
+    return _report(name, "graph", graph_findings(graph), allow)
 
 
-def _report(path: str, kind: str, found: dict[str, Any], allow: Iterable[str]) -> AuditReport:
+def _report(path: str, kind: str, found: Findings, allow: Iterable[str]) -> AuditReport:
     allowed = frozenset(allow)
-    kept = {
-        key: tuple(each for each in value if each.op not in allowed)
-        for key, value in found.items()
-        if key != "operations"
-    }
-    return AuditReport(path, kind, found["operations"], **kept)
+
+    def kept(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        return tuple(each for each in findings if each.op not in allowed)
+
+    return AuditReport(
+        path=path,
+        format=kind,
+        operations=found.operations,
+        random_ops=kept(found.random_ops),
+        state_writes=kept(found.state_writes),
+        unknown_ops=kept(found.unknown_ops),
+    )

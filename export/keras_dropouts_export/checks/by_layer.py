@@ -1,4 +1,4 @@
-"""Where an ONNX file begins to differ from its model: both run, and inner tensors are compared."""
+"""Finds the layer where an artifact begins to differ from its model, by its inner tensors."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from keras_dropouts_export.formats.onnx.large_weights import LARGE
+from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.format import Arrays
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
-
-Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,12 @@ class LayerError:
 def errors_by_layer(
     function: InferenceFunction, path: Path, inputs: Arrays
 ) -> tuple[LayerError, ...]:
-    """Return the error of each layer for one set of inputs.
+    """Return the error of each layer for one set of inputs, in the order of the artifact.
 
-    The tensors that are compared are those that have the same name in the file and in the traced
-    graph; none are if the file was made from a model of other names.
+    The tensors that are compared are those that have the same name in the artifact and in the
+    traced graph. There are none in a format that keeps no inner names, and in an artifact that was
+    made from a model of other names.
     """
-    model = onnx.load(str(path))
-    if model.ByteSize() > LARGE:  # a session could only be made from a file
-        return ()
     frozen = convert_variables_to_constants_v2(function.concrete, aggressive_inlining=True)
     known = {
         tensor.name: tensor
@@ -51,27 +47,13 @@ def errors_by_layer(
         for tensor in operation.outputs
         if tensor.dtype.is_floating
     }
-    names = [name for node in model.graph.node for name in node.output if name in known]
-    if not names:
+    got = format_at(path).inner_values(path, list(known), inputs)
+    if not got:
         return ()
-    fetched = frozen.prune(frozen.inputs, [known[name] for name in names])
+    fetched = frozen.prune(frozen.inputs, [known[name] for name in got])
     tensors = [tf.constant(inputs[each.name], each.dtype) for each in function.inputs]
-    wanted = dict(zip(names, (each.numpy() for each in fetched(*tensors)), strict=True))
-    return _grouped(function.name, wanted, _inner_values(model, names, inputs))
-
-
-def _inner_values(model: onnx.ModelProto, names: list[str], inputs: Arrays) -> Arrays:
-    present = {each.name for each in model.graph.output}
-    model.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in names if name not in present
-    )
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, ["CPUExecutionProvider"]
-    )
-    return dict(zip(names, session.run(names, inputs), strict=True))
+    wanted = dict(zip(got, (each.numpy() for each in fetched(*tensors)), strict=True))
+    return _grouped(function.name, wanted, got)
 
 
 def _grouped(model: str, wanted: Arrays, got: Arrays) -> tuple[LayerError, ...]:
@@ -89,16 +71,11 @@ def _grouped(model: str, wanted: Arrays, got: Arrays) -> tuple[LayerError, ...]:
 
 def _error(got: np.ndarray, wanted: np.ndarray) -> float | None:
     """Return the largest error, or None for a tensor that the file holds in another layout."""
-    got, wanted = np.asarray(got, "float64"), np.asarray(wanted, "float64")
     if got.ndim > 2 and got.shape != wanted.shape:
-        got = np.moveaxis(got, 1, -1)
+        got = np.moveaxis(got, 1, -1)  # ONNX has the channels first
     if got.shape != wanted.shape or not wanted.size:
         return None
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(got - wanted)
-    return float(
-        np.where((got == wanted) | (np.isnan(got) & np.isnan(wanted)), 0.0, difference).max()
-    )
+    return largest_error(got, wanted)
 
 
 def layer_of(tensor: str, model: str) -> str:

@@ -1,11 +1,10 @@
-"""An artifact against its model: the same inputs, the same outputs, every time."""
+"""Compares an artifact with its model: the same inputs must give the same outputs, every time."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,20 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dropouts.arguments import check_seed, invalid, is_real
-from keras_dropouts_export.checks.audit import artifact_format
+from keras_dropouts.arguments import invalid
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.checks.by_layer import (
     LayerError,
     errors_by_layer,
     first_difference,
     plot,
 )
+from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
-from keras_dropouts_export.formats.onnx.onnx_runtime import runners
+from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.format import Arrays, Run
+from keras_dropouts_export.options import Comparison
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
-
-Tolerance = tuple[float | None, float | None, str]  # absolute, relative, dtype of the defaults
 
 # What an output may differ by: atol + rtol * (its largest absolute value). From the most precise
 # dtype to the least.
@@ -118,66 +118,40 @@ class ParityReport:
 
 
 def compare(
-    function: InferenceFunction,
-    path: str | os.PathLike[str],
-    *,
-    shown: str | os.PathLike[str] | None = None,
-    atol: float | None = None,
-    rtol: float | None = None,
-    seed: int = 0,
+    function: InferenceFunction, path: Path, comparison: Comparison, shown: str | None = None
 ) -> ParityReport:
     """Compare an artifact with an inference function; see `keras_dropouts_export.verify`.
 
     Args:
         shown: The path to name in the report, where that is not `path`.
     """
-    check_options(atol, rtol, seed)
-    found = runners(Path(path), function)
+    runs = format_at(path).runs(path, function)
     rows: list[ParityRow] = []
-    tolerance = (atol, rtol, lowest_precision(function.model))
-    trials = list(trial_inputs(function, seed))
-    while found:  # one runtime at a time: each holds the weights
-        runtime = next(iter(found))
-        run = found.pop(runtime)
+    precision = lowest_precision(function.model)
+    trials = list(trial_inputs(function, comparison.seed))
+    while runs:  # one runtime at a time: each holds the weights
+        runtime = next(iter(runs))
+        run = runs.pop(runtime)
         for batch, inputs, expected in trials:
-            rows += _rows(run, inputs, expected, tolerance, batch, runtime)
+            for name, wanted, error, same in _differences(run, inputs, expected):
+                allowed = _allowed(wanted, comparison, precision)
+                rows.append(ParityRow(name, batch, runtime, error, allowed, same))
         del run
-    report = ParityReport(str(shown or path), tuple(rows))
-    if report.ok or artifact_format(path) != "onnx":
+    report = ParityReport(shown or str(path), tuple(rows))
+    if report.ok:
         return report
-    layers = errors_by_layer(function, Path(path), trials[-1][1])
-    return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[tolerance[2]][1])
+    layers = errors_by_layer(function, path, trials[-1][1])
+    return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
 
 
-def _rows(
-    run: Callable[[dict[str, Any]], dict[str, Any]],
-    inputs: dict[str, Any],
-    expected: dict[str, Any],
-    tolerance: Tolerance,
-    batch: int,
-    runtime: str,
-) -> Iterator[ParityRow]:
+def _differences(
+    run: Run, inputs: Arrays, expected: Arrays
+) -> Iterator[tuple[str, np.ndarray, float, bool]]:
+    """Yield the name, the wanted value, the error and whether a second run gave the same."""
     first, second = run(inputs), run(inputs)
     for name, wanted in expected.items():
         same = _identical(first[name], second[name])
-        error = largest_error(first[name], wanted)
-        yield ParityRow(name, batch, runtime, error, _allowed(wanted, tolerance), same)
-
-
-def largest_error(got: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the largest absolute difference, infinity where shapes or NaN places differ."""
-    if got.shape != wanted.shape:
-        return math.inf
-    if not wanted.size:
-        return 0.0
-    if wanted.dtype.kind in "biuSUO":
-        return 0.0 if np.array_equal(got, wanted) else math.inf
-    left, right = got.astype("float64"), wanted.astype("float64")
-    equal = (left == right) | (np.isnan(left) & np.isnan(right))
-    if not np.array_equal(np.isfinite(left), np.isfinite(right)):
-        return math.inf
-    with np.errstate(invalid="ignore"):
-        return float(np.where(equal, 0.0, np.abs(left - right)).max())
+        yield name, wanted, largest_error(first[name], wanted), same
 
 
 def _identical(left: np.ndarray, right: np.ndarray) -> bool:
@@ -187,29 +161,18 @@ def _identical(left: np.ndarray, right: np.ndarray) -> bool:
 def lowest_precision(model: keras.Model) -> str:
     """Return the least precise dtype that a layer of `model` computes in."""
     names = list(TOLERANCE)
-    used = {layer.compute_dtype for layer in model._flatten_layers()} & set(names)
+    used = {layer.compute_dtype for layer in parts(model)} & set(names)
     return max(used, key=names.index, default="float32")
 
 
-def _allowed(wanted: np.ndarray, tolerance: Tolerance) -> float:
-    atol, rtol, precision = tolerance
+def _allowed(wanted: np.ndarray, comparison: Comparison, precision: str) -> float:
     names = list(TOLERANCE)
     if wanted.dtype.name not in names:
         return 0.0
     # An output of float32 is no better than the float16 that it was computed in.
-    name = max(wanted.dtype.name, precision, key=names.index)
-    atol = TOLERANCE[name][0] if atol is None else atol
-    rtol = TOLERANCE[name][1] if rtol is None else rtol
+    atol, rtol = TOLERANCE[max(wanted.dtype.name, precision, key=names.index)]
+    atol = atol if comparison.atol is None else comparison.atol
+    rtol = rtol if comparison.rtol is None else comparison.rtol
     values = np.abs(wanted.astype("float64"))
     finite = values[np.isfinite(values)]
     return float(atol + rtol * finite.max(initial=0.0))
-
-
-def check_options(atol: Any = None, rtol: Any = None, seed: Any = 0) -> None:
-    """Raise a clear error unless the options of a comparison are good."""
-    for name, value in (("atol", atol), ("rtol", rtol)):
-        good = is_real(value) and math.isfinite(value) and value >= 0
-        if value is not None and not good:
-            raise invalid(name, "None or a finite number not below 0", value)
-    if check_seed(seed) is None:
-        raise invalid("seed", "an integer from 0 to 2**63 - 1", seed)

@@ -1,94 +1,51 @@
-"""An artifact with Monte-Carlo dropout against its model: equal with a seed, alike without."""
+"""Compares an artifact of Monte-Carlo dropout with its model: by one seed, and by another one."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 
-from keras_dropouts.arguments import invalid
-from keras_dropouts_export.checks import onnx_file
 from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
-from keras_dropouts_export.formats.onnx.onnx_runtime import load_saved_model, runners
-from keras_dropouts_export.monte_carlo.sampled_function import (
-    METADATA,
-    MonteCarlo,
-    monte_carlo_function,
-)
-from keras_dropouts_export.tracing.inference_function import InferenceFunction, inference_function
-
-Arrays = dict[str, np.ndarray]
+from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.format import Arrays, Exported
+from keras_dropouts_export.options import Comparison, MonteCarlo
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 # How many times its expected size the difference of two means may have: with few samples and few
 # independent units it is spread widely around that.
 _ALLOWED = 6.0
 
 
-def comparison(
-    options: MonteCarlo, plain: Callable[[], InferenceFunction] | None = None
-) -> Callable[..., ParityReport]:
-    """Return what compares an artifact of Monte-Carlo dropout with its function, as `compare` does.
+def compare_samples(
+    exported: Exported, path: Path, comparison: Comparison, shown: str | None = None
+) -> ParityReport:
+    """Compare an artifact of Monte-Carlo dropout with its functions.
 
     With the same seed the outputs have to be equal. With another seed some have to differ, and
     the means may differ by what sqrt(2 / samples) times the standard deviation lets expect.
 
-    `plain` returns the deterministic function, where the artifact holds that, too.
-    """
-
-    def compared(function: InferenceFunction, path: Any, **arguments: Any) -> ParityReport:
-        rows = compare(plain(), path, **arguments).rows if plain else ()
-        if options.rng == "native":
-            function = _without_seed(function)
-        else:
-            rows += compare(function, path, **arguments).rows
-        other = _other_seed(function, Path(path), options, arguments.get("seed", 0))
-        shown = str(arguments.get("shown") or path)
-        return ParityReport(path=shown, rows=rows, other_seed=tuple(other))
-
-    return compared
-
-
-def verify_samples(
-    model: keras.Model, path: Path, signature: Any, **arguments: Any
-) -> ParityReport | None:
-    """Compare an artifact with Monte-Carlo dropout; return None where there is none in it."""
-    options = _options_in(path)
-    if options is None:
-        return None
-    plain = inference_function(model, signature)
-    function = monte_carlo_function(model, options, deterministic=plain)
-    both = (lambda: plain) if path.is_dir() else None
-    return comparison(options, both)(function, path, **arguments)
-
-
-def _options_in(path: Path) -> MonteCarlo | None:
-    """Return how an artifact samples, None where it does not.
+    Args:
+        shown: The path to name in the report, where that is not `path`.
 
     Raises:
-        ValueError: if the artifact cannot be read.
+        ValueError: if the artifact cannot be loaded, or has other inputs or outputs.
     """
-    if path.is_dir():
-        text = _text_in_saved_model(path)
+    function, sampling = exported.sampled, exported.sampling
+    if function is None or sampling is None:
+        raise ValueError("The export has no samples to compare.")
+    rows: tuple[ParityRow, ...] = ()
+    if format_at(path).keeps_plain_function:
+        rows += compare(exported.plain, path, comparison).rows
+    if sampling.seeded:
+        rows += compare(function, path, comparison).rows
     else:
-        properties = {each.key: each.value for each in onnx_file.load(path).metadata_props}
-        text = properties.get(METADATA)
-    try:
-        return None if text is None else MonteCarlo(**json.loads(text))
-    except (TypeError, json.JSONDecodeError) as error:
-        expected = "an artifact whose metadata this version of keras_dropouts can read"
-        raise invalid("path", expected, str(path), f"It says {text!r}.") from error
-
-
-def _text_in_saved_model(path: Path) -> str | None:
-    loaded = load_saved_model(path)
-    return loaded.monte_carlo().numpy().decode() if hasattr(loaded, "monte_carlo") else None
+        function = _without_seed(function)
+    other = _other_seed(function, path, sampling, comparison.seed)
+    return ParityReport(path=shown or str(path), rows=rows, other_seed=tuple(other))
 
 
 def _without_seed(function: InferenceFunction) -> InferenceFunction:
@@ -107,13 +64,13 @@ def _without_seed(function: InferenceFunction) -> InferenceFunction:
 
 
 def _other_seed(
-    function: InferenceFunction, path: Path, options: MonteCarlo, seed: int
+    function: InferenceFunction, path: Path, sampling: MonteCarlo, seed: int
 ) -> list[ParityRow]:
     """Return a row for each output whose mean can be told, and runtime."""
     batch, inputs = list(trial_inputs(function, seed))[-1][:2]
     expected = function(inputs)
     found, differ = [], False
-    for runtime, run in runners(path, function).items():
+    for runtime, run in format_at(path).runs(path, function).items():
         same, changed = run(inputs), run(_with_other_seed(function, inputs))
         differ |= any(not np.array_equal(same[name], changed[name]) for name in same)
         for name, (mean, std) in _moments(expected).items():
@@ -121,8 +78,8 @@ def _other_seed(
             error = float(np.sqrt(np.mean((other - mean) ** 2)))
             spread = float(np.sqrt(np.mean(std**2)))
             bound = math.inf
-            if options.samples > 1:  # the variance of one sample from that over all of them
-                bound = _ALLOWED * spread * math.sqrt(2.0 / (options.samples - 1)) + 1e-6
+            if sampling.samples > 1:  # the variance of one sample from that over all of them
+                bound = _ALLOWED * spread * math.sqrt(2.0 / (sampling.samples - 1)) + 1e-6
             found.append(
                 ParityRow(name, batch, f"{runtime}, other seed", error, bound, repeatable=True)
             )

@@ -1,4 +1,4 @@
-"""Seeded inputs to try a model with, made from its signature."""
+"""Makes seeded inputs to try a model with, from its signature."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.arguments import invalid
+from keras_dropouts.keras_internals.graphs import graph_of, is_graph, made_by, outbound_nodes
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import InferenceFunction, TensorInfo
 
@@ -70,17 +72,17 @@ def integer_limits(function: InferenceFunction) -> dict[str, int]:
     every = _smallest_embedding([function.model])
     found = {each.name: every for each in function.inputs}
     model = function.model
-    if kinds.is_graph(model):
-        graph = model._functional if isinstance(model, keras.Sequential) else model
-        if len(graph.inputs) == len(function.inputs):
-            for info, tensor in zip(function.inputs, graph.inputs, strict=True):
+    if is_graph(model):
+        tensors = graph_of(model).inputs
+        if len(tensors) == len(function.inputs):
+            for info, tensor in zip(function.inputs, tensors, strict=True):
                 found[info.name] = _limit_after(tensor) or every
     return found
 
 
 def _limit_after(tensor: Any) -> int:
     """Return the size of the first embeddings that an input leads to, 0 where there is none."""
-    waiting, seen = [tensor._keras_history.operation], set()
+    waiting, seen = [made_by(tensor)[0]], set()
     while waiting:
         operation = waiting.pop(0)
         if id(operation) in seen:
@@ -90,7 +92,7 @@ def _limit_after(tensor: Any) -> int:
             size = _smallest_embedding([operation], default=0)
             if size:
                 return size
-        waiting += [node.operation for node in operation._outbound_nodes]
+        waiting += [node.operation for node in outbound_nodes(operation)]
     return 0
 
 
@@ -98,7 +100,7 @@ def _smallest_embedding(layers: list[Any], default: int = 2) -> int:
     sizes = [
         part.input_dim
         for layer in layers
-        for part in layer._flatten_layers()
+        for part in parts(layer)
         if isinstance(part, keras.layers.Embedding)
     ]
     return min(sizes, default=default)
@@ -141,3 +143,24 @@ def _mask(shape: list[int], random: np.random.Generator) -> np.ndarray:
 def _numpy(dtype: str) -> Any:
     # NumPy has no bfloat16 of its own; TensorFlow casts on the way in.
     return "float32" if dtype == "bfloat16" else dtype
+
+
+def check_probabilities(function: InferenceFunction) -> None:
+    """Raise a clear error where an output of a model is not class probabilities.
+
+    Raises:
+        ValueError: naming the output, for the argument `uncertainty`, which needs them.
+    """
+    inputs = next(trial_inputs(function))[1]
+    for name, values in function(inputs).items():
+        numbers = values.astype("float64")
+        sums = numbers.sum(axis=-1) if numbers.ndim > 1 else numbers
+        one_unit = numbers.ndim > 1 and numbers.shape[-1] == 1
+        inside = (numbers >= 0.0).all() and (numbers <= 1.001).all()
+        if numbers.ndim < 2 or not inside or not (one_unit or (abs(sums - 1.0) < 1e-2).all()):
+            raise invalid(
+                "uncertainty",
+                "False where an output is not class probabilities along its last axis",
+                True,
+                f"Output {name!r} is not; give the model a softmax or sigmoid.",
+            )

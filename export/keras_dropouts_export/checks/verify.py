@@ -1,4 +1,4 @@
-"""Any artifact against its model, with Monte-Carlo dropout inside or without."""
+"""Verifies an artifact that exists against its model, with Monte-Carlo dropout or without."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 
 import keras
 
-from keras_dropouts_export.checks.audit import artifact_format
-from keras_dropouts_export.checks.parity import ParityReport, check_options, compare
-from keras_dropouts_export.checks.sampled_parity import verify_samples
+from keras_dropouts_export.checks.parity import ParityReport, compare
+from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.format import Exported
+from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
+from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.tracing.inference_function import inference_function
 
 
@@ -27,16 +30,17 @@ def verify(
 
     Both get the same seeded inputs, made from the model's signature, with batch sizes 1, 2 and 7,
     twice each. An ONNX file runs in onnxruntime with its optimizations on and off, a SavedModel is
-    loaded again. The model's side is the model at inference with every noise source off, or, for
-    an artifact with Monte-Carlo dropout, its samples with the same seed; with another seed the
-    mean may differ by what the number of samples lets expect, and has to differ.
+    loaded again, and every other format runs in its own runtime. The model's side is the model at
+    inference with every noise source off. For an artifact with Monte-Carlo dropout it is the
+    samples with the same seed; with another seed the mean may differ by what the number of samples
+    lets expect, and has to differ.
 
     An output passes if it differs by at most `atol + rtol * max(|model's output|)`; NaN and
     infinity must be in the same places. Integers must be equal.
 
     Args:
         model: The built Keras model.
-        path: An .onnx file or a SavedModel folder.
+        path: An artifact of any format that this package exports.
         input_signature: As for `export_onnx`.
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
         rtol: Relative tolerance, likewise.
@@ -47,10 +51,12 @@ def verify(
         ValueError: if the artifact cannot be read, or has other inputs or outputs than the model.
         ExportError: if the model cannot be traced.
     """
-    artifact_format(path)
-    check_options(atol, rtol, seed)
-    options: dict[str, Any] = {"atol": atol, "rtol": rtol, "seed": seed}
-    sampled = verify_samples(model, Path(path), input_signature, **options)
-    if sampled is not None:
-        return sampled
-    return compare(inference_function(model, input_signature), path, **options)
+    comparison = Comparison(atol, rtol, seed)
+    found, place = format_at(path), Path(path)
+    text = found.sampling_in(place)
+    plain = inference_function(model, input_signature)
+    if text is None:
+        return compare(plain, place, comparison)
+    sampling = MonteCarlo.from_json(text, str(path))
+    exported = Exported(plain, sampled_function(plain, sampling), sampling)
+    return compare_samples(exported, place, comparison)

@@ -65,6 +65,8 @@ class Format(ABC):
 
     def check_sampling(self, sampling: MonteCarlo) -> None:
         """Raise a clear error if the format cannot hold Monte-Carlo dropout of this kind."""
+        if not sampling.seeded:
+            raise invalid("rng", f"'philox' for {self.title}, whose draws take a seed", "native")
 
     @abstractmethod
     def write(self, exported: Exported, path: Path) -> InferenceFunction:

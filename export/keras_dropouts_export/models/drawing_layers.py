@@ -1,4 +1,4 @@
-"""Which layers of a model draw random numbers when it predicts, found by tracing it."""
+"""Finds the layers of a model that draw random numbers when it predicts, by tracing it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
-from keras.src.backend import compute_output_spec
-from keras.src.backend import random as backend_random
 
-from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts.keras_internals.layers import compute_output_spec, parts
+from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.checks.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
@@ -36,7 +36,7 @@ def random_layers(model: keras.Model) -> list[str]:
     Raises:
         ExportError: if the model cannot be traced.
     """
-    if all(map(_known, model._flatten_layers())):
+    if all(map(_known, parts(model))):
         return []
     signature = input_signature(model)
     if keras.backend.backend() != "tensorflow":
@@ -59,7 +59,7 @@ def _layer_of(operation: str) -> str:
 def _seen_to_draw(model: keras.Model, signature: Signature) -> list[str]:
     tensors = [keras.KerasTensor(spec.shape.as_list(), spec.dtype.name) for spec in signature.specs]
     found: set[str] = set()
-    with calls.untouched(model), training_is_false(BaseDropout), _draws_noted(found):
+    with restored_after_calls(model), training_is_false(BaseDropout), _draws_noted(found):
         try:
             compute_output_spec(lambda *flat: signature.call(model, list(flat)), *tensors)
         except Exception as error:  # whatever a user's own `call` may raise
@@ -94,7 +94,7 @@ def _draws_noted(found: set[str]) -> Iterator[None]:
         return draw
 
     with ExitStack() as stack:
-        stack.enter_context(calls.replaced_here(keras.layers.Layer, "__call__", named))
+        stack.enter_context(replaced_in_thread(keras.layers.Layer, "__call__", named))
         for name in _DRAWS:
-            stack.enter_context(calls.replaced_here(backend_random, name, noted))
+            stack.enter_context(replaced_in_thread(BACKEND_RANDOM, name, noted))
         yield

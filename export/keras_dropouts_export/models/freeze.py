@@ -1,4 +1,4 @@
-"""A model whose dropout rates are constants, made of Keras's own layers where it has them."""
+"""Returns a model whose rates are constants, made of Keras's own layers where it has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
-from keras_dropouts.surgery import sources as noise
+from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 from keras_dropouts_export.models.strip import StrippedRow, keep_report
 
 
@@ -55,14 +55,14 @@ def freeze_dropout(model: keras.Model) -> keras.Model:
     new = rewrite.rewrite(model, frozen)
     for old, part in stand_ins:
         part.rate = old.rate  # the state that was carried over may follow a schedule
-    sources = noise.noise_sources(model)
-    for source in noise.noise_sources(new):
+    sources = noise_sources(model)
+    for source in noise_sources(new):
         if source.ours and source.layer.schedule is not None:  # inside a custom layer
             source.layer.rate = source.layer.rate
     keep_report(new, [_row(source) for source in sources])
     return new
 
 
-def _row(source: noise.NoiseSource) -> StrippedRow:
+def _row(source: NoiseSource) -> StrippedRow:
     what = "replaced" if source.ours else "kept"
     return StrippedRow(source.path, type(source.layer).__name__, source.rate, what)

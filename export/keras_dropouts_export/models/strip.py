@@ -1,4 +1,4 @@
-"""A model without dropout: what can be taken out of the graph is, the rest is set to zero."""
+"""Returns a model without dropout: layers are taken out of the graph, rates inside are set to 0."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras_dropouts.surgery.model_checks import check_model
 
 from keras_dropouts.arguments import check_flag
-from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals.graphs import is_graph
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
-from keras_dropouts.surgery import sources as noise
+from keras_dropouts.surgery.rates import set_source
+from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.models.drawing_layers import random_layers
 
@@ -105,12 +107,10 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     ['Dense']
     """
     check_flag(allow_unreachable, "allow_unreachable")
-    kinds.check_model(model)
-    if kinds.is_graph(model):
-        new = rewrite.rewrite(model, _without_dropout)
-    else:
-        new = rewrite.copy_model(model)
-    sources = noise.noise_sources(model)
+    check_model(model)
+    graph = is_graph(model)
+    new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
+    sources = noise_sources(model)
     left = {source.path for source in silence(new)}
     unreachable = random_layers(new)
     if unreachable and not allow_unreachable:
@@ -129,24 +129,18 @@ def _without_dropout(layer: Any) -> list[Any] | None:
     if isinstance(layer, BaseDropout):
         stand_in = layer.stripped()
         return [] if stand_in is None else [stand_in]
-    return [] if noise.is_removable(layer) else None
+    return [] if is_removable(layer) else None
 
 
-def silence(model: Any) -> list[noise.NoiseSource]:
+def silence(model: Any) -> list[NoiseSource]:
     """Set every rate inside `model` to zero and return the sources, as they were."""
-    sources = noise.noise_sources(model)
+    sources = noise_sources(model)
     for source in sources:
-        if source.ours:
-            source.layer.rate = 0.0
-            continue
-        for attribute in noise.rate_attributes(source.layer):
-            thing, last = noise.holder(source.layer, attribute)
-            if thing is not None:
-                setattr(thing, last, 0.0)
+        set_source(source, 0.0)
     return sources
 
 
-def _row(source: noise.NoiseSource, left: bool) -> StrippedRow:
+def _row(source: NoiseSource, left: bool) -> StrippedRow:
     replaced = source.ours and source.layer.stripped() is not None
     what = "silenced" if left else "replaced" if replaced else "removed"
     return StrippedRow(source.path, type(source.layer).__name__, source.rate, what)

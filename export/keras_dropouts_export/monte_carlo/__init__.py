@@ -1,1 +1,1 @@
-"""Monte-Carlo dropout inside an artifact."""
+"""Monte-Carlo dropout that stays in an artifact: the traced function and what it returns."""

@@ -1,25 +1,26 @@
-"""From a model to the function that is served: every noise source off, inputs and outputs named."""
+"""Traces a model as the function that is served: no noise, inputs and outputs by name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras_dropouts.surgery.model_checks import check_model
 
-from keras_dropouts.keras_internals import graphs as kinds
-from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts.keras_internals.graphs import graph_of, inbound_nodes, is_graph, made_by
+from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.surgery import sources as noise
+from keras_dropouts.surgery.sources import is_removable
+from keras_dropouts.types import Tensor
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_mode import inference_mode, training_is_false
 from keras_dropouts_export.tracing.signature import Signature, input_signature, unique_names
-
-Tensor = Any
+from keras_dropouts_export.tracing.weight_inputs import taking_weights, with_weight_inputs
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class TensorInfo:
 class InferenceFunction:
     """A traced function of flat inputs, and what is known of them.
 
-    `function` is the traced `forward`: it takes one tensor an input, in the order of `inputs`, and
-    returns a list in the order of `outputs`.
+    `function` is a tf.function that takes one tensor for each input, in the order of `inputs`, and
+    returns a list in the order of `outputs`. `retrace` traces it again with Keras variables as
+    more inputs, in float32 where the interface was bfloat16.
     """
 
     model: keras.Model
@@ -62,7 +64,7 @@ class InferenceFunction:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     output_structure: Any
-    forward: Callable[[list[Tensor]], Any] | None = None
+    retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
 
     @property
@@ -90,7 +92,7 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
         ValueError: if `model` is not a Keras model, is not built, or its inputs are not known.
         ExportError: if it cannot be traced.
     """
-    kinds.check_model(model)
+    check_model(model)
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
             f"Export needs Keras on TensorFlow, and it runs on {keras.backend.backend()!r}. Save "
@@ -131,11 +133,16 @@ def trace(
         concrete = traced(function, model)
     names = unique_names(output_names(model, structures[-1]), signature.names)
     outputs = concrete.outputs
+
+    def retrace(weights: Sequence[Any]) -> InferenceFunction:
+        with_weights = with_weight_inputs(signature.widened(), weights)
+        return trace(model, with_weights, taking_weights(forward, weights))
+
     return InferenceFunction(
         model=model,
         name=model.name,
         function=function,
-        forward=forward,
+        retrace=retrace,
         signature=signature,
         inputs=tuple(
             _info(name, spec) for name, spec in zip(signature.names, signature.specs, strict=True)
@@ -155,7 +162,7 @@ def plain_function(model: keras.Model, signature: Signature) -> Any:
         input_signature=signature.specs,
         autograph=False,
     )
-    with calls.untouched(model), training_is_false(BaseDropout):
+    with restored_after_calls(model), training_is_false(BaseDropout):
         return traced(function, model)
 
 
@@ -184,8 +191,7 @@ def _info(name: str, tensor: Any) -> TensorInfo:
 def output_names(model: Any, structure: Any) -> list[str]:
     """Return a name for each output: its key, or the name of the layer that makes it."""
     flat = keras.tree.flatten_with_path(structure)
-    graph = model._functional if isinstance(model, keras.Sequential) else model
-    tensors = getattr(graph, "outputs", None) if kinds.is_graph(model) else None
+    tensors = graph_of(model).outputs if is_graph(model) else None
     makers = [_maker(x) for x in tensors] if tensors else ["output"] * len(flat)
     names = []
     for (path, is_tensor), maker in zip(flat, makers, strict=True):
@@ -197,9 +203,9 @@ def output_names(model: Any, structure: Any) -> list[str]:
 
 def _maker(tensor: Any) -> str:
     """Return the name of the layer that makes a tensor, layers of mere noise left out."""
-    operation, node_index, _ = tensor._keras_history
-    while noise.is_removable(operation) and operation._inbound_nodes[node_index].input_tensors:
-        tensor = operation._inbound_nodes[node_index].input_tensors[0]
-        operation, node_index, _ = tensor._keras_history
+    operation, index = made_by(tensor)
+    while is_removable(operation) and inbound_nodes(operation)[index].input_tensors:
+        tensor = inbound_nodes(operation)[index].input_tensors[0]
+        operation, index = made_by(tensor)
     stand_in = operation.stripped() if isinstance(operation, BaseDropout) else None
     return str(operation.name if stand_in is None else stand_in.name)

@@ -1,15 +1,17 @@
-"""For the time of a trace: every noise source of a model off, and everything as it was after."""
+"""Context managers under which a model runs at inference: no noise, no training, state restored."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
-from keras_dropouts.keras_internals import patching as calls
-from keras_dropouts.surgery import sources as noise
+from keras_dropouts.keras_internals.layers import takes_training
+from keras_dropouts.keras_internals.patching import LOCK, replaced_in_thread, restored_after_calls
+from keras_dropouts.surgery.rates import rates_set_to
+from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts_export.tracing.preprocessing import plain_preprocessing
 
 
@@ -22,28 +24,15 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
     Keras's own layers are set to zero, as recurrent cells draw their masks even at inference.
     Rates, losses and call flags are put back on leaving, whatever happens.
     """
-    with calls.LOCK, calls.untouched(model), ExitStack() as stack:
-        for source in noise.noise_sources(model):
-            if not source.ours:
-                for attribute in noise.rate_attributes(source.layer):
-                    stack.enter_context(_zero(source.layer, attribute))
-        stack.enter_context(training_is_false())
-        stack.enter_context(plain_preprocessing(model))
+    others = [source for source in noise_sources(model) if not source.ours]
+    with (
+        LOCK,
+        restored_after_calls(model),
+        rates_set_to(others, 0.0),
+        training_is_false(),
+        plain_preprocessing(model),
+    ):
         yield
-
-
-@contextmanager
-def _zero(layer: Any, attribute: str) -> Iterator[None]:
-    thing, last = noise.holder(layer, attribute)
-    if thing is None:
-        yield
-        return
-    before = getattr(thing, last)
-    setattr(thing, last, 0.0)
-    try:
-        yield
-    finally:
-        setattr(thing, last, before)
 
 
 @contextmanager
@@ -52,11 +41,11 @@ def training_is_false(kind: Any = keras.layers.Layer) -> Iterator[None]:
 
     def changed(original: Any) -> Any:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(self, kind) and self._call_has_training_arg:
+            if isinstance(self, kind) and takes_training(self):
                 kwargs["training"] = False
             return original(self, *args, **kwargs)
 
         return call
 
-    with calls.replaced_here(keras.layers.Layer, "__call__", changed):
+    with replaced_in_thread(keras.layers.Layer, "__call__", changed):
         yield

@@ -1,4 +1,4 @@
-"""Preprocessing layers for the time of a trace: nothing drawn, no table outside the graph."""
+"""Makes preprocessing layers traceable: they draw nothing and look up constants of the graph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.layers.preprocessing.image_preprocessing.base_image_preprocessing_layer import (
-    BaseImagePreprocessingLayer,
-)
-from keras.src.layers.preprocessing.index_lookup import IndexLookup
 
-Tensor = Any
+from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.preprocessing import (
+    BaseImagePreprocessingLayer,
+    IndexLookup,
+)
+from keras_dropouts.types import Tensor
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def plain_preprocessing(model: keras.Model) -> Iterator[None]:
     constants of the graph: a table of TensorFlow lives outside it, and ONNX has no such thing.
     """
     with ExitStack() as stack:
-        for layer in model._flatten_layers():
+        for layer in parts(model):
             if isinstance(layer, BaseImagePreprocessingLayer):
                 stack.enter_context(_without_draws(layer))
             if isinstance(layer, IndexLookup) and not _has_strings(layer):

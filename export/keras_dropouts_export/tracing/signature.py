@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals import graphs as kinds
-
-Tensor = Any
+from keras_dropouts.keras_internals.graphs import graph_of, is_graph, made_by
+from keras_dropouts.keras_internals.layers import build_shapes, takes_training
+from keras_dropouts.types import Tensor
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,14 @@ class Signature:
         """Return the arguments of the model's call for a flat list of tensors."""
         return [keras.tree.map_structure(lambda i: flat[i], each) for each in self.structure]
 
+    def widened(self) -> Signature:
+        """Return the signature with float32 in place of bfloat16."""
+        return replace(self, specs=[_widened(spec) for spec in self.specs])
+
     def call(self, model: keras.Model, flat: list[Tensor], training: bool | None = False) -> Any:
         """Call `model` on a flat list of tensors, for inference unless `training` says not."""
         arguments = self.arguments(flat)
-        extra = {"training": training} if model._call_has_training_arg else {}
+        extra = {"training": training} if takes_training(model) else {}
         if len(self.keywords) < 2:
             return model(*arguments, **extra)
         return model(**dict(zip(self.keywords, arguments, strict=True)), **extra)
@@ -54,10 +58,9 @@ def input_signature(model: keras.Model, given: Any = None) -> Signature:
     """
     if given is not None:
         return _signature(list(given) if isinstance(given, tuple) else [given], ())
-    if kinds.is_graph(model):
-        graph = model._functional if isinstance(model, keras.Sequential) else model
-        return _signature([graph.input], ())
-    shapes = getattr(model, "_build_shapes_dict", None)
+    if is_graph(model):
+        return _signature([graph_of(model).input], ())
+    shapes = build_shapes(model)
     if not shapes:
         raise invalid(
             "model",
@@ -101,8 +104,8 @@ def _flatten(argument: Any, keyword: str) -> list[tuple[str, Any]]:
     pairs = []
     for path, x in keras.tree.flatten_with_path(argument):
         keys = "_".join(str(part) for part in path if isinstance(part, str))
-        history = getattr(x, "_keras_history", None)
-        name = history.operation.name if history else getattr(x, "name", None)
+        is_made = isinstance(x, keras.KerasTensor)
+        name = made_by(x)[0].name if is_made else getattr(x, "name", None)
         pairs.append((name or keys or keyword or "input", x))
     return pairs
 
@@ -120,6 +123,12 @@ def _spec(x: Any, name: str) -> tf.TensorSpec:
             "input_signature", "a structure of tf.TensorSpec or keras.InputSpec with dtype", x
         )
     return tf.TensorSpec(shape, keras.backend.standardize_dtype(dtype), name=name)
+
+
+def _widened(spec: tf.TensorSpec) -> tf.TensorSpec:
+    if spec.dtype != tf.bfloat16:
+        return spec
+    return tf.TensorSpec(spec.shape, tf.float32, name=spec.name)
 
 
 def unique_names(names: Iterable[str], taken: Iterable[str]) -> list[str]:

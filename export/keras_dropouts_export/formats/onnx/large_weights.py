@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import onnx
 
-from keras_dropouts_export.destination import data_file
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
 
 APART = 2**27  # bytes of weights from which on they stay out of the graph while it is made
@@ -30,7 +30,7 @@ Sources = dict[str, Value]
 
 def large_weights(model: keras.Model) -> list[Any]:
     """Return the weights to be kept apart: none of a model that is small as a whole."""
-    every = {id(each): each for layer in model._flatten_layers() for each in layer.variables}
+    every = {id(each): each for layer in parts(model) for each in layer.variables}
     sizes = [(_bytes(each), each) for each in every.values()]
     if sum(size for size, _ in sizes) < APART:
         return []
@@ -40,6 +40,11 @@ def large_weights(model: keras.Model) -> list[Any]:
 def _bytes(variable: Any) -> int:
     bits = 16 if variable.dtype == "bfloat16" else 8 * np.dtype(variable.dtype).itemsize
     return int(np.prod(variable.shape)) * bits // 8
+
+
+def data_file(path: Path) -> Path:
+    """Return the path of the file beside an ONNX file that holds the weights of a large model."""
+    return path.with_name(f"{path.name}.data")
 
 
 def save(model: onnx.ModelProto, place: Path, names: Sequence[str], weights: Sequence[Any]) -> None:

@@ -1,16 +1,15 @@
-"""The audit of an ONNX file: its graph, the graphs inside its nodes and its local functions."""
+"""Looks for random and unknown operations in an ONNX file, inner graphs and functions included."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
 
-from keras_dropouts.arguments import invalid
-from keras_dropouts_export.formats.finding import Finding
+from keras_dropouts_export.formats.finding import Finding, Findings
+from keras_dropouts_export.formats.format import unreadable
 
 RANDOM = frozenset(
     [
@@ -25,20 +24,19 @@ RANDOM = frozenset(
 )
 
 
-def findings(path: Path) -> dict[str, Any]:
-    """Return the findings in an ONNX file, by the field names of `AuditReport`."""
+def findings(path: Path) -> Findings:
+    """Return what an ONNX file holds that must not be served."""
     model = load(path)
     versions = {each.domain: each.version for each in model.opset_import}
     local = {(each.domain, each.name) for each in model.functions}
     nodes = list(_nodes(model.graph.node, "the main graph"))
     for function in model.functions:
         nodes += _nodes(function.node, f"function {function.name}")
-    return {
-        "operations": len(nodes),
-        "random_ops": [each for node, each in nodes if node.op_type in RANDOM],
-        "state_writes": [],
-        "unknown_ops": [each for node, each in nodes if not _known(node, versions, local)],
-    }
+    return Findings(
+        operations=len(nodes),
+        random_ops=tuple(each for node, each in nodes if node.op_type in RANDOM),
+        unknown_ops=tuple(each for node, each in nodes if not _known(node, versions, local)),
+    )
 
 
 def load(path: Path) -> onnx.ModelProto:
@@ -50,11 +48,9 @@ def load(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except DecodeError as error:
-        raise invalid("path", "a whole ONNX file", str(path), f"It cannot be read: {error}") from (
-            error
-        )
+        raise unreadable(path, "ONNX file", error) from error
     if not model.opset_import or not model.graph.output:
-        raise invalid("path", "a whole ONNX file", str(path), "It holds no graph.")
+        raise unreadable(path, "ONNX file", "it holds no graph")
     return model
 
 

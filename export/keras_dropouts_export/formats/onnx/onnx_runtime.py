@@ -1,37 +1,36 @@
-"""The programs that serve an artifact: onnxruntime, optimized and not, and TensorFlow itself."""
+"""Runs ONNX files in onnxruntime, with its optimizations and without, inner tensors included."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnx
 import onnxruntime
-import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts_export.checks.audit import artifact_format
-from keras_dropouts_export.destination import data_file
+from keras_dropouts_export.formats.format import Arrays, Run, check_names
+from keras_dropouts_export.formats.onnx.large_weights import LARGE, data_file
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
-Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+_PROVIDERS = ["CPUExecutionProvider"]
 
 
-def runners(path: Path, function: InferenceFunction) -> dict[str, Run]:
-    """Return a function by the name of the runtime, for each way to serve an artifact.
-
-    Raises:
-        ValueError: if the artifact cannot be loaded, or has other inputs or outputs than
-            `function`.
-    """
-    if artifact_format(path) == "saved_model":
-        return {"SavedModel": _saved_model(path, function)}
+def session_runs(path: Path, function: InferenceFunction) -> dict[str, Run]:
+    """Return what runs a file, by the name of the runtime; it is loaded when it first runs."""
     levels = onnxruntime.GraphOptimizationLevel
     return {
         "onnxruntime": _Session(path, function, levels.ORT_ENABLE_ALL),
         "onnxruntime plain": _Session(path, function, levels.ORT_DISABLE_ALL),
     }
+
+
+def _options(level: Any) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = 3  # errors alone
+    return options
 
 
 def session(path: Path, level: Any) -> onnxruntime.InferenceSession:
@@ -40,13 +39,11 @@ def session(path: Path, level: Any) -> onnxruntime.InferenceSession:
     Raises:
         ValueError: if onnxruntime does not load the file.
     """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = level
-    options.log_severity_level = 3
-    if data_file(path).exists():  # a second copy of the weights, in another order
+    options = _options(level)
+    if data_file(path).exists():  # without this it would keep a second copy of the weights
         options.add_session_config_entry("session.disable_prepacking", "1")
     try:
-        return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, _PROVIDERS)
     except Exception as error:  # onnxruntime's own errors share no public base class
         raise invalid(
             "path", "a file that onnxruntime loads", str(path), f"It does not: {error}"
@@ -60,11 +57,11 @@ class _Session:
         self.path, self.function, self.level = path, function, level
         self.loaded: Any = None
 
-    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __call__(self, inputs: Arrays) -> Arrays:
         if self.loaded is None:
             self.loaded = session(self.path, self.level)
             names = [each.name for each in self.loaded.get_inputs()]
-            _check_names(self.path, self.function, names, self._outputs())
+            check_names(self.path, self.function, names, self._outputs())
         outputs = self._outputs()
         try:
             values = self.loaded.run(outputs, inputs)
@@ -78,56 +75,20 @@ class _Session:
         return [each.name for each in self.loaded.get_outputs()]
 
 
-def load_saved_model(path: Path) -> Any:
-    """Return the object in a SavedModel.
+def inner_values(path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
+    """Return the inner tensors with one of `names`, in the order of the file.
 
-    Raises:
-        ValueError: if it cannot be loaded.
+    There are none of a file that is too large to be loaded from memory.
     """
-    try:
-        return tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise invalid("path", "a whole SavedModel", str(path), f"It is not: {error}") from error
-
-
-def _saved_model(path: Path, function: InferenceFunction) -> Run:
-    loaded = load_saved_model(path)
-    key = function.signature_key
-    if key not in loaded.signatures:
-        raise invalid(
-            "path",
-            f"a SavedModel with the signature `{key}`",
-            str(path),
-            f"It has {sorted(loaded.signatures)}.",
-        )
-    signature = loaded.signatures[key]
-    specs = signature.structured_input_signature[1]
-    names = dict(
-        zip(function.signature.names, [x.name for x in function.signature.specs], strict=True)
+    model = onnx.load(str(path))
+    wanted = set(names)
+    names = [name for node in model.graph.node for name in node.output if name in wanted]
+    if not names or model.ByteSize() > LARGE:  # a session could only be made from a file
+        return {}
+    present = {each.name for each in model.graph.output}
+    model.graph.output.extend(
+        onnx.ValueInfoProto(name=name) for name in names if name not in present
     )
-    back = {plain: name for name, plain in names.items()}
-    found = [back.get(plain, plain) for plain in specs]
-    _check_names(path, function, found, list(signature.structured_outputs))
-
-    def run(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        _ = loaded  # its variables live as long as it does
-        tensors = {
-            names[key]: tf.constant(value, specs[names[key]].dtype) for key, value in inputs.items()
-        }
-        return {key: value.numpy() for key, value in signature(**tensors).items()}
-
-    return run
-
-
-def _check_names(
-    path: Path, function: InferenceFunction, inputs: list[str], outputs: list[str]
-) -> None:
-    wanted = [{each.name for each in side} for side in (function.inputs, function.outputs)]
-    if [set(inputs), set(outputs)] != wanted:
-        raise invalid(
-            "path",
-            f"an artifact of model {function.name!r}, with inputs {sorted(wanted[0])} and outputs "
-            f"{sorted(wanted[1])}",
-            str(path),
-            f"It has inputs {sorted(inputs)} and outputs {sorted(outputs)}.",
-        )
+    options = _options(onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    loaded = onnxruntime.InferenceSession(model.SerializeToString(), options, _PROVIDERS)
+    return dict(zip(names, loaded.run(names, inputs), strict=True))

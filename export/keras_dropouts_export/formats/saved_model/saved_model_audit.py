@@ -1,9 +1,10 @@
-"""The audit of a SavedModel: every function that can be called, and the functions that it calls."""
+"""Looks for random, writing and unknown operations in all functions that a SavedModel can call."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
-from keras_dropouts.arguments import invalid
-from keras_dropouts_export.formats.finding import Finding
+from keras_dropouts_export.formats.finding import Finding, Findings
+from keras_dropouts_export.formats.format import unreadable
 
 RANDOM = re.compile(
     r"Random(?!Dataset)|TruncatedNormal|Multinomial|^Rng|StatefulUniform|StatefulStandardNormal"
@@ -24,8 +25,8 @@ SEED_VARIABLE = re.compile(r"seed_generator_state")
 _SAVING = re.compile(r"__inference__traced_(save|restore)")
 
 
-def findings(path: Path) -> dict[str, Any]:
-    """Return the findings in a SavedModel, by the field names of `AuditReport`."""
+def findings(path: Path) -> Findings:
+    """Return what a SavedModel holds that must not be served."""
     graph = _load(path).meta_graphs[0]
     functions = {each.signature.name: each for each in graph.graph_def.library.function}
     roots = [
@@ -39,11 +40,11 @@ def findings(path: Path) -> dict[str, Any]:
         for each in graph.object_graph_def.nodes
         if SEED_VARIABLE.search(each.variable.name)
     )
-    return {**found, "random_ops": found["random_ops"] + seeds}
+    return replace(found, random_ops=found.random_ops + seeds)
 
 
-def graph_findings(graph: Any) -> dict[str, Any]:
-    """Return the findings in a graph of TensorFlow that is not saved yet, likewise."""
+def graph_findings(graph: Any) -> Findings:
+    """Return what a traced graph of TensorFlow holds that must not be served, likewise."""
     definition = graph.as_graph_def()
     functions = {each.signature.name: each for each in definition.library.function}
     nodes = [
@@ -56,13 +57,13 @@ def graph_findings(graph: Any) -> dict[str, Any]:
     return _sorted_out(nodes, functions)
 
 
-def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "operations": len(nodes),
-        "random_ops": tuple(each for each in nodes if RANDOM.search(each.op)),
-        "state_writes": tuple(each for each in nodes if WRITES.search(each.op)),
-        "unknown_ops": tuple(each for each in nodes if _unknown(each.op, functions)),
-    }
+def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> Findings:
+    return Findings(
+        operations=len(nodes),
+        random_ops=tuple(each for each in nodes if RANDOM.search(each.op)),
+        state_writes=tuple(each for each in nodes if WRITES.search(each.op)),
+        unknown_ops=tuple(each for each in nodes if _unknown(each.op, functions)),
+    )
 
 
 def _load(path: Path) -> Any:
@@ -70,11 +71,9 @@ def _load(path: Path) -> Any:
     try:
         model.ParseFromString((path / "saved_model.pb").read_bytes())
     except DecodeError as error:
-        raise invalid("path", "a whole SavedModel", str(path), f"It cannot be read: {error}") from (
-            error
-        )
+        raise unreadable(path, "SavedModel", error) from error
     if not model.meta_graphs or not model.meta_graphs[0].object_graph_def.nodes:
-        raise invalid("path", "a whole SavedModel", str(path), "It holds no graph.")
+        raise unreadable(path, "SavedModel", "it holds no graph")
     return model
 
 

@@ -1,28 +1,26 @@
-"""Writes a traced function as a SavedModel, with Monte-Carlo dropout beside it where asked."""
+"""Writes traced functions as a SavedModel that holds them and the weights they read, no more."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 
-def write_saved_model(
-    function: InferenceFunction,
-    folder: str,
-    sampled: InferenceFunction | None = None,
-    metadata: str = "",
-) -> InferenceFunction:
-    """Write `function` to `folder`, and return it.
+def write_saved_model(exported: Exported, folder: Path) -> None:
+    """Write the functions of an export to `folder`.
 
-    It has the method `serve`, which takes and returns the model's own structures, and the
-    signature `serving_default`, which takes inputs by name and returns a dict of outputs by name.
-    Only variables that the function reads are saved, so no seed, rate or optimizer state is among
-    them.
+    The loaded object has the method `serve`, which takes and returns the model's own structures,
+    and the signature `serving_default`, which takes inputs by name and returns a dict of outputs
+    by name; with Monte-Carlo dropout also `serve_mc` and `serving_mc`. Only variables that the
+    functions read are saved, so no seed, rate or optimizer state is among them.
     """
+    function = exported.plain
     module = tf.Module(name="served_model")
     concrete = function.concrete
     module.weights = list(concrete.graph.variables)
@@ -45,10 +43,10 @@ def write_saved_model(
     # Captured constants are not variables; they are kept alive by being tracked.
     module.constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
     signatures = {function.signature_key: signature.get_concrete_function()}
-    if sampled is not None:
-        signatures[sampled.signature_key] = _add_samples(module, sampled, metadata)
-    tf.saved_model.save(module, folder, signatures=signatures)
-    return function
+    if exported.sampled is not None and exported.sampling is not None:
+        key = exported.sampled.signature_key
+        signatures[key] = _add_samples(module, exported.sampled, exported.sampling.to_json())
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:

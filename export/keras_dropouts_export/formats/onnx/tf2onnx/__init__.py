@@ -1,1 +1,1 @@
-"""From a traced function to an ONNX file: tf2onnx, and what it lacks or gets wrong."""
+"""Converts a traced function to ONNX by tf2onnx, and writes what tf2onnx lacks or gets wrong."""

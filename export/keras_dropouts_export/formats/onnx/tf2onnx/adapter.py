@@ -1,4 +1,4 @@
-"""All that we know of tf2onnx: how it is called, what it says when it fails, what it leaves behind.
+"""Calls tf2onnx, turns what it logs into errors, and mends the passes of it that break a graph.
 
 tf2onnx logs an error and goes on where it meets an operation that it does not know; here that is
 an error. It is thinly maintained, so nothing outside this file touches it.
@@ -14,16 +14,16 @@ from typing import Any
 
 import onnx
 import onnx.version_converter
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
 import tf2onnx
-from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.formats.onnx.tf2onnx import onnx_sampler
-from keras_dropouts_export.formats.onnx.tf2onnx.fusion import fuse
-from keras_dropouts_export.formats.onnx.tf2onnx.handlers import HANDLERS
-from keras_dropouts_export.formats.onnx.tf2onnx.tf2onnx_patches import mended
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tf2onnx import optimizer
 from tf2onnx.optimizer import back_to_back_optimizer
+
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
+from keras_dropouts_export.formats.onnx.tf2onnx.fusion import fuse
+from keras_dropouts_export.formats.onnx.tf2onnx.handlers import HANDLERS
+from keras_dropouts_export.formats.onnx.tf2onnx.tf2onnx_patches import patched
 
 MINIMUM_OPSET = 13
 NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
@@ -53,7 +53,7 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
         ExportError: naming the operations and layers that tf2onnx does not know.
     """
     model = _converted(concrete, min(opset, NATIVE_OPSET))
-    onnx_sampler.expand_draws(model)
+    draw_nodes.expand_draws(model)
     if opset <= NATIVE_OPSET:
         return model
     try:
@@ -73,7 +73,7 @@ def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     frozen = convert_variables_to_constants_v2(
         concrete, lower_control_flow=False, aggressive_inlining=True
     )
-    with _complaints() as complaints, _optimizers(), mended():
+    with _complaints() as complaints, _optimizers(), patched():
         try:
             model, _ = tf2onnx.convert.from_function(
                 _Frozen(frozen),

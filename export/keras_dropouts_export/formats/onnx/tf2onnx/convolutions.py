@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_dropouts_export.formats.onnx.tf2onnx.nodes import Handler
 from tf2onnx.onnx_opset.nn import ConvOp, ConvTranspose
+
+from keras_dropouts_export.formats.onnx.tf2onnx.nodes import Handler
 
 
 def _conv_3d(graph: Any, node: Any, name: str, _: Any) -> None:

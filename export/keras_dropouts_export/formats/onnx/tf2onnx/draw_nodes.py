@@ -1,4 +1,4 @@
-"""Draws of Monte-Carlo samples on their way to ONNX: marked in TensorFlow's graph, written by us.
+"""Marks the draws of Monte-Carlo samples in a TensorFlow graph and writes them as ONNX nodes.
 
 A draw of all samples at once has no operation in TensorFlow. It is marked by one that is never
 run, StatelessRandomUniformFullIntV2 with an algorithm that does not exist. tf2onnx hands it on as
@@ -14,17 +14,17 @@ import onnx
 import tensorflow as tf
 from onnx import TensorProto, helper, numpy_helper
 
-from keras_dropouts.noise import sampler as sampling
+from keras_dropouts.noise.sampler import Sampler
+from keras_dropouts.types import Tensor
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
+from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Counter, philox
-
-Tensor = Any
 
 _NATIVE = 1000  # added to the width in a mark
 _DOMAIN, _DRAW = "keras_dropouts", "Draw"
 
 
-class MarkedSampler(sampling.Sampler):
+class MarkedSampler(Sampler):
     """A sampler whose draws become Philox in ONNX.
 
     Its key is the seed, uint64 of shape (1,), and the samples have to be consecutive.
@@ -85,23 +85,7 @@ def handle(graph: Any, node: Any, name: str, _: Any) -> None:
     mark = int(node.inputs[3].get_tensor_value())
     if mark % _NATIVE not in WIDTHS:
         raise ValueError(f"{node.type} {name!r} draws what no seed of the file's reaches")
-    inputs, outputs, dtype = (
-        list(node.input[:3]),
-        list(node.output),
-        graph.get_dtype(node.output[0]),
-    )
-    graph.remove_node(node.name)
-    graph.make_node(
-        _DRAW,
-        inputs,
-        outputs=outputs,
-        name=name,
-        attr={"mark": mark},
-        domain=_DOMAIN,
-        dtypes=[dtype],
-        shapes=[[-1, -1]],
-        skip_conversion=True,
-    )
+    replace_node(graph, node, _DRAW, list(node.input[:3]), domain=_DOMAIN, mark=mark)
 
 
 def expand_draws(model: onnx.ModelProto) -> None:

@@ -1,4 +1,4 @@
-"""Einsum of two operands as transposes, reshapes and one MatMul, which onnxruntime runs fastest.
+"""Writes an Einsum of two operands as transposes, reshapes and the one MatMul that runs fastest.
 
 tf2onnx tries all orders of the letters and measures each on the machine that exports, which takes
 most of the time of an export; the order follows from the equation.
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from tf2onnx import utils
+
+from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 
 Sizes = dict[str, int]
 
@@ -129,20 +130,9 @@ def einsum(graph: Any, node: Any, name: str, _: Any) -> None:
     terms = equation.split("->")[0].split(",")
     known = chosen and all(shape is not None for shape in shapes)
     found = targets(chosen, sizes_of(terms, shapes)) if chosen and known else None
-    inputs, outputs = list(node.input), list(node.output)
-    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
-    graph.remove_node(node.name)
+    inputs = list(node.input)
     if chosen is None or found is None:
-        graph.make_node(
-            "Einsum",
-            inputs,
-            outputs=outputs,
-            name=name,
-            attr={"equation": equation},
-            dtypes=[dtype],
-            shapes=[shape],
-            skip_conversion=True,
-        )
+        replace_node(graph, node, "Einsum", inputs, equation=equation)
         return
     if chosen.swapped:
         inputs.reverse()
@@ -152,15 +142,7 @@ def einsum(graph: Any, node: Any, name: str, _: Any) -> None:
     product = graph.make_node("MatMul", [x, y], op_name_scope=name, skip_conversion=True).output[0]
     product = _reshaped(graph, product, found[2])
     product = _arranged(graph, product, chosen.product, chosen.result)
-    graph.make_node(
-        "Identity",
-        [product],
-        outputs=outputs,
-        name=name,
-        dtypes=[dtype],
-        shapes=[shape],
-        skip_conversion=True,
-    )
+    replace_node(graph, node, "Identity", [product])
 
 
 def _arranged(graph: Any, tensor: str, letters: str, wanted: str) -> str:

@@ -1,4 +1,4 @@
-"""Rewrites of a graph of TensorFlow, before tf2onnx writes it, that make for faster ONNX.
+"""Rewrites parts of a TensorFlow graph, before tf2onnx converts it, so that the ONNX runs faster.
 
 Neither tf2onnx nor onnxruntime finds these in what Keras writes: layer normalization as one node,
 `gelu` in the form that runtimes fuse, and a Dense layer over sequences as one product, without
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-
 from tf2onnx import utils
+
+from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 
 LAYER_NORMALIZATION_OPSET = 17
 _ADD = ("Add", "AddV2")
@@ -40,23 +41,6 @@ def _integers(node: Node) -> list[int]:
     if node is None or not node.is_const():
         return []
     return [int(each) for each in np.atleast_1d(node.get_tensor_value(as_list=False))]
-
-
-def _put(graph: Graph, node: Node, operation: str, inputs: list[str], **attributes: Any) -> None:
-    """Let an ONNX node make what `node` made."""
-    outputs = list(node.output)
-    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
-    graph.remove_node(node.name)
-    graph.make_node(
-        operation,
-        inputs,
-        attr=attributes,
-        outputs=outputs,
-        name=node.name,
-        shapes=[shape],
-        dtypes=[dtype],
-        skip_conversion=True,
-    )
 
 
 def _layer_normalization(graph: Graph, node: Node) -> None:
@@ -86,7 +70,7 @@ def _layer_normalization(graph: Graph, node: Node) -> None:
     vectors = [_vector(graph, each, shape[-1], source) for each in (gamma, beta)]
     if vectors[0] and (vectors[1] or beta is None):
         inputs = [source, *vectors] if beta is not None else [source, vectors[0]]
-        _put(graph, node, "LayerNormalization", inputs, axis=-1, epsilon=_number(epsilon))
+        replace_node(graph, node, "LayerNormalization", inputs, axis=-1, epsilon=_number(epsilon))
 
 
 def _over_last_axis(mean: Node, rank: int) -> bool:
@@ -135,7 +119,7 @@ def _gelu(graph: Graph, node: Node) -> None:
     erf = write("Erf", write("Div", source, math.sqrt(2.0)))
     product = write("Mul", source, write("Add", erf, 1.0))
     last = graph.make_const(utils.make_name("gelu"), np.array(0.5, dtype))
-    _put(graph, node, "Mul", [product, last.output[0]])
+    replace_node(graph, node, "Mul", [product, last.output[0]])
 
 
 def _dense(graph: Graph, node: Node) -> None:
@@ -154,7 +138,7 @@ def _dense(graph: Graph, node: Node) -> None:
     of = counted.input[0] if counted is not None and counted.type == "Shape" else None
     all_but_last = _integers(indices) == list(range(len(sizes) - 1))
     if of == source and all_but_last and _integers(last) == weights[1:] and axis is not None:
-        _put(graph, node, "MatMul", [source, product.input[1]])
+        replace_node(graph, node, "MatMul", [source, product.input[1]])
 
 
 _REWRITES: tuple[tuple[tuple[str, ...], int, Callable[[Graph, Node], None]], ...] = (

@@ -13,13 +13,13 @@ import numpy as np
 from onnx import TensorProto
 
 from keras_dropouts_export.formats.onnx.tf2onnx import (
+    arithmetic,
     convolutions,
+    draw_nodes,
     fourier,
     images,
-    lists,
-    numbers,
-    onnx_sampler,
-    search,
+    index_operations,
+    tensor_lists,
 )
 from keras_dropouts_export.formats.onnx.tf2onnx.einsum import einsum
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import Handler, Nodes, Write, handler
@@ -86,8 +86,8 @@ def _same(nodes: Nodes, inputs: Sequence[str]) -> str:
 _WRITERS: dict[str, Write] = {
     **fourier.WRITERS,
     **images.WRITERS,
-    **numbers.WRITERS,
-    **search.WRITERS,
+    **arithmetic.WRITERS,
+    **index_operations.WRITERS,
     "Erfc": _erfc,
     "Expm1": _expm1,
     "L2Loss": _l2_loss,
@@ -102,9 +102,9 @@ _WRITERS: dict[str, Write] = {
 # In the form that tf2onnx takes: operation -> (function, arguments).
 HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     "Einsum": (einsum, []),
-    **{key: (each, []) for key, each in numbers.HANDLERS.items()},
+    **{key: (each, []) for key, each in arithmetic.HANDLERS.items()},
     **{key: (each, []) for key, each in convolutions.HANDLERS.items()},
-    **{key: (each, []) for key, each in lists.HANDLERS.items()},
-    "StatelessRandomUniformFullIntV2": (onnx_sampler.handle, []),  # of Monte-Carlo dropout
+    **{key: (each, []) for key, each in tensor_lists.HANDLERS.items()},
+    "StatelessRandomUniformFullIntV2": (draw_nodes.handle, []),  # of Monte-Carlo dropout
     **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
 }

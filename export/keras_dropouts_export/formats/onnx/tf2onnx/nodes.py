@@ -1,4 +1,4 @@
-"""ONNX nodes in place of one node of TensorFlow, in the form that tf2onnx takes.
+"""Writes ONNX nodes in place of one node of TensorFlow, as a handler of tf2onnx does.
 
 tf2onnx calls a handler with its graph, the node, the node's name and extra arguments (none here).
 """
@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-
-from tf2onnx import utils
+from tf2onnx import constants, utils
 
 Handler = Callable[[Any, Any, str, Any], None]
 Write = Callable[["Nodes", Sequence[str]], str]
@@ -46,22 +45,31 @@ class Nodes:
         return str(made.output[0])
 
 
+def replace_node(
+    graph: Any, node: Any, operation: str, inputs: list[str], domain: str = "", **attributes: Any
+) -> None:
+    """Put a node of ONNX in place of `node`, with its name, outputs, shape and dtype."""
+    outputs = list(node.output)
+    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
+    graph.remove_node(node.name)
+    graph.make_node(
+        operation,
+        inputs,
+        attr=attributes,
+        outputs=outputs,
+        name=node.name,
+        domain=domain or constants.ONNX_DOMAIN,
+        shapes=[shape],
+        dtypes=[dtype],
+        skip_conversion=True,
+    )
+
+
 def handler(write: Write) -> Handler:
     """Return a handler of tf2onnx for a function that writes the nodes and returns the last."""
 
     def handle(graph: Any, node: Any, name: str, _: Any) -> None:
         nodes = Nodes(graph, node, name)
-        inputs, outputs = list(node.input), list(node.output)
-        shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
-        graph.remove_node(node.name)
-        graph.make_node(
-            "Identity",
-            [write(nodes, inputs)],
-            outputs=outputs,
-            name=name,
-            dtypes=[dtype],
-            shapes=[shape],
-            skip_conversion=True,
-        )
+        replace_node(graph, node, "Identity", [write(nodes, list(node.input))])
 
     return handle

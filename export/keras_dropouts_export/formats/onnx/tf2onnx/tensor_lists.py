@@ -1,13 +1,14 @@
-"""Lists of tensors that are filled outside a loop, as loops that Python unrolls fill them."""
+"""Writes lists of tensors that are filled outside a loop, as unrolled Python loops fill them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-
 from tf2onnx import utils
 from tf2onnx.onnx_opset import controlflow
+
+from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 
 
 def stack(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -16,24 +17,12 @@ def stack(graph: Any, node: Any, name: str, _: Any) -> None:
     if items is None:
         controlflow.TensorListStack.version_7(graph, node)
         return
-    outputs = list(node.output)
-    shape, dtype = graph.get_shape(outputs[0]), graph.get_dtype(outputs[0])
-    graph.remove_node(node.name)
     first = graph.make_const(utils.make_name(f"{name}_axis"), np.array([0], np.int64)).output[0]
     parts = [
         graph.make_node("Unsqueeze", [item, first], op_name_scope=name, skip_conversion=True)
         for item in items
     ]
-    graph.make_node(
-        "Concat",
-        [part.output[0] for part in parts],
-        attr={"axis": 0},
-        outputs=outputs,
-        name=name,
-        dtypes=[dtype],
-        shapes=[shape],
-        skip_conversion=True,
-    )
+    replace_node(graph, node, "Concat", [part.output[0] for part in parts], axis=0)
 
 
 def _items(node: Any) -> list[str] | None:

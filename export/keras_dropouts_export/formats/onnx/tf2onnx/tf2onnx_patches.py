@@ -1,4 +1,4 @@
-"""Faults of tf2onnx that are mended for the time of a conversion."""
+"""Context managers that patch faults of tf2onnx during a conversion, and restore it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-
 from tf2onnx import optimizer, tf_loader
 from tf2onnx.graph import Node
 
@@ -16,7 +15,7 @@ _CONDITIONALS = ("If", "StatelessIf")
 
 
 @contextmanager
-def mended() -> Iterator[None]:
+def patched() -> Iterator[None]:
     """Convert inside this."""
     with shapes_in_branches(), frozen_once(), copied_once(), constants_written_once():
         yield

@@ -1,0 +1,81 @@
+"""The ONNX format: one file, and a second one beside it where the weights are too large for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_dropouts.arguments import check_integer, invalid
+from keras_dropouts_export.formats.finding import Findings
+from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
+from keras_dropouts_export.formats.onnx import onnx_audit, onnx_runtime, onnx_writer
+from keras_dropouts_export.formats.onnx.large_weights import data_file
+from keras_dropouts_export.formats.onnx.tf2onnx import adapter
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import MINIMUM_OPSET
+from keras_dropouts_export.options import MonteCarlo
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+_NATIVE_MAXIMUM_OPSET = 21
+
+
+@dataclass(frozen=True)
+class OnnxFormat(Format):
+    """An .onnx file.
+
+    opset: version of ONNX's operations, an integer from 13 to 25.
+    """
+
+    opset: int = 18
+
+    name = "onnx"
+    suffixes = (".onnx",)
+    title = "an .onnx file"
+
+    def __post_init__(self) -> None:
+        low, high = adapter.MINIMUM_OPSET, adapter.MAXIMUM_OPSET
+        if check_integer(self.opset, "opset", low) > high:
+            raise invalid("opset", f"an integer from {low} to {high}", self.opset)
+
+    def describe(self) -> str:
+        return f"ONNX, opset {self.opset}"
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        return path, data_file(path)
+
+    def recognizes(self, path: Path) -> bool:
+        return path.is_file() and path.suffix.lower() in self.suffixes
+
+    def check_sampling(self, sampling: MonteCarlo) -> None:
+        if sampling.seeded and self.opset < MINIMUM_OPSET:
+            raise invalid(
+                "opset",
+                f"{MINIMUM_OPSET} or above with `samples`, as the generator needs BitwiseXor",
+                self.opset,
+                'Pass rng="native" to go without seeds.',
+            )
+        if not sampling.seeded and self.opset > _NATIVE_MAXIMUM_OPSET:
+            raise invalid(
+                "opset",
+                f"{_NATIVE_MAXIMUM_OPSET} or below with rng='native', as onnxruntime has no later "
+                f"RandomUniformLike",
+                self.opset,
+            )
+
+    def write(self, exported: Exported, path: Path) -> InferenceFunction:
+        return onnx_writer.write_onnx(exported, path, self.opset)
+
+    def allowed_operations(self, sampling: MonteCarlo | None) -> tuple[str, ...]:
+        return ("RandomUniformLike",) if sampling is not None and not sampling.seeded else ()
+
+    def findings(self, path: Path) -> Findings:
+        return onnx_audit.findings(path)
+
+    def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
+        return onnx_runtime.session_runs(path, function)
+
+    def sampling_in(self, path: Path) -> str | None:
+        return onnx_writer.sampling_in(onnx_audit.load(path))
+
+    def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
+        return onnx_runtime.inner_values(path, names, inputs)

@@ -1,0 +1,58 @@
+"""Loads a SavedModel again and runs one of its signatures on arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts_export.formats.format import Arrays, Run, check_names, unreadable
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+
+def load(path: Path) -> Any:
+    """Return the object in a SavedModel.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
+    try:
+        return tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise unreadable(path, "SavedModel", error) from error
+
+
+def signature_run(path: Path, function: InferenceFunction) -> Run:
+    """Return what runs the signature of a SavedModel that `function` belongs to.
+
+    Raises:
+        ValueError: if it cannot be loaded, or has other inputs or outputs than `function`.
+    """
+    loaded = load(path)
+    key = function.signature_key
+    if key not in loaded.signatures:
+        raise invalid(
+            "path",
+            f"a SavedModel with the signature `{key}`",
+            str(path),
+            f"It has {sorted(loaded.signatures)}.",
+        )
+    signature = loaded.signatures[key]
+    specs = signature.structured_input_signature[1]
+    names = dict(
+        zip(function.signature.names, [x.name for x in function.signature.specs], strict=True)
+    )
+    back = {plain: name for name, plain in names.items()}
+    found = [back.get(plain, plain) for plain in specs]
+    check_names(path, function, found, list(signature.structured_outputs))
+
+    def run(inputs: Arrays) -> Arrays:
+        _ = loaded  # its variables live as long as it does
+        tensors = {
+            names[key]: tf.constant(value, specs[names[key]].dtype) for key, value in inputs.items()
+        }
+        return {key: value.numpy() for key, value in signature(**tensors).items()}
+
+    return run
