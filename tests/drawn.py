@@ -16,7 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 import keras_dropouts as kd
 from keras_dropouts.noise import sampler as sampling
-from keras_dropouts_export.formats.onnx.tf2onnx import onnx_sampler
+from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
 
 # (tag, number of the sample) -> the numbers of one draw, in their order
 Draws = dict[tuple[int, int], np.ndarray]
@@ -47,14 +47,14 @@ def _feeds(run: Any, inputs: Any, seed: int) -> dict[str, np.ndarray]:
 def marks() -> Iterator[Marks]:
     """Note, for ONNX files that are made inside this, where the draws are."""
     found: Marks = []
-    original = onnx_sampler.expand_draws
+    original = draw_nodes.expand_draws
 
     def expand(model: onnx.ModelProto) -> None:
         own = [node for node in model.graph.node if node.op_type == "Draw"]
         found[:] = [(node.output[0], node.input[2]) for node in own]
         original(model)
 
-    with mock.patch.object(onnx_sampler, "expand_draws", expand):
+    with mock.patch.object(draw_nodes, "expand_draws", expand):
         yield found
 
 

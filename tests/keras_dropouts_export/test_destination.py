@@ -1,4 +1,4 @@
-"""The place of an artifact: checked before, untouched on failure, clean after."""
+"""Tests of the path of an artifact: checked before, untouched on failure, clean after."""
 
 import os
 import stat
@@ -6,9 +6,9 @@ import stat
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export import destination as target
-from keras_dropouts_export import onnx, saved_model
-from keras_dropouts_export.formats import parity
+from keras_dropouts_export import destination, pipeline
+from keras_dropouts_export.formats.onnx import onnx_writer
+from keras_dropouts_export.formats.saved_model import saved_model_writer
 from served import dense_model
 
 EXPORTS = [(kde.export_onnx, "m.onnx"), (kde.export_saved_model, "m")]
@@ -29,7 +29,7 @@ def test_an_existing_target_is_an_error_unless_asked_for(export, name, tmp_path)
     export(model, tmp_path / name)
     before = contents(tmp_path)
     model.get_layer("score").bias.assign([1.0, 2.0])
-    with pytest.raises(FileExistsError, match=r"Expected a path where nothing is.*overwrite=True"):
+    with pytest.raises(FileExistsError, match=r"already exists\. Pass `overwrite=True`"):
         export(model, tmp_path / name)
     assert contents(tmp_path) == before
     export(model, tmp_path / name, overwrite=True)
@@ -48,7 +48,7 @@ def test_a_missing_folder_and_a_file_for_a_folder(export, name, tmp_path):
 
 @both
 def test_a_folder_that_is_not_writable(export, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(target.os, "access", lambda *_: False)
+    monkeypatch.setattr(destination.os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
         export(dense_model(), tmp_path / name)
     monkeypatch.undo()
@@ -56,7 +56,7 @@ def test_a_folder_that_is_not_writable(export, name, tmp_path, monkeypatch):
     def refuse(**_):
         raise PermissionError
 
-    monkeypatch.setattr(target.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(destination.tempfile, "mkdtemp", refuse)
     with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
         export(dense_model(), tmp_path / name)
 
@@ -88,8 +88,8 @@ def test_what_is_no_artifact_is_never_overwritten(tmp_path):
 
 
 WRITERS = {
-    kde.export_onnx: (onnx, "write_onnx"),
-    kde.export_saved_model: (saved_model, "write_saved_model"),
+    kde.export_onnx: (onnx_writer, "write_onnx"),
+    kde.export_saved_model: (saved_model_writer, "write_saved_model"),
 }
 
 
@@ -101,8 +101,8 @@ def test_what_was_there_stays_on_any_failure(export, name, error, when, tmp_path
     before = contents(tmp_path)
     module, function = {
         "write": WRITERS[export],
-        "verify": (parity, "runners"),
-        "place": (target.os, "replace"),
+        "verify": (pipeline, "compare"),
+        "place": (destination.os, "replace"),
     }[when]
 
     def fail(*args, **_):
@@ -131,7 +131,7 @@ def test_a_folder_comes_back_when_the_last_rename_fails(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         replace(*args)
 
-    monkeypatch.setattr(target.os, "replace", second_fails)
+    monkeypatch.setattr(destination.os, "replace", second_fails)
     with pytest.raises(KeyboardInterrupt):
         kde.export_saved_model(dense_model(), tmp_path / "m", overwrite=True)
     assert contents(tmp_path) == before
@@ -145,7 +145,7 @@ def test_two_exports_to_one_path(export, name, tmp_path):
         if step == "place":
             export(dense_model(), tmp_path / name)
 
-    with pytest.raises(FileExistsError, match="Expected a path where nothing is"):
+    with pytest.raises(FileExistsError, match="already exists"):
         export(dense_model(), tmp_path / name, progress=meanwhile)
     assert [each.name for each in tmp_path.iterdir()] == [name]
     assert kde.audit(tmp_path / name).ok

@@ -6,7 +6,8 @@ import keras
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export import onnx, pipeline
+from keras_dropouts_export import pipeline
+from keras_dropouts_export.formats.onnx import onnx_writer
 from served import dense_model, graph_model
 
 EXPORTS = [(kde.export_onnx, "m.onnx"), (kde.export_saved_model, "m")]
@@ -43,35 +44,36 @@ def test_the_report_reads_well(export, name, tmp_path):
 
 
 def test_a_file_that_is_not_the_model_is_not_written(tmp_path, monkeypatch):
-    write = onnx.write_onnx
+    write = onnx_writer.write_onnx
 
-    def write_another(function, place, opset):
+    def write_another(exported, path, opset):
+        function = exported.plain
         function.model.get_layer("score").bias.assign([1.0, 1.0])
-        written = write(function, place, opset)
+        written = write(exported, path, opset)
         function.model.get_layer("score").bias.assign([0.0, 0.0])
         return written
 
-    monkeypatch.setattr(onnx, "write_onnx", write_another)
-    with pytest.raises(kde.ExportError, match=r"it is not the model\.\n.*NOT equal"):
+    monkeypatch.setattr(onnx_writer, "write_onnx", write_another)
+    with pytest.raises(kde.ExportError, match=r"its outputs are not the model's\.\n.*NOT equal"):
         kde.export_onnx(dense_model(), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_artifact_with_residue_is_not_written(tmp_path, monkeypatch):
-    write = onnx.write_onnx
+    write = onnx_writer.write_onnx
 
-    def write_with_residue(function, place, opset):
+    def write_with_residue(exported, path, opset):
         import onnx as onnx_package
 
-        written = write(function, place, opset)
-        model = onnx_package.load(place)
+        written = write(exported, path, opset)
+        model = onnx_package.load(path)
         model.graph.node.append(
             onnx_package.helper.make_node("RandomNormal", [], ["r"], shape=[1], name="left")
         )
-        onnx_package.save(model, place)
+        onnx_package.save(model, path)
         return written
 
-    monkeypatch.setattr(onnx, "write_onnx", write_with_residue)
+    monkeypatch.setattr(onnx_writer, "write_onnx", write_with_residue)
     with pytest.raises(kde.ExportError, match="RandomNormal 'left' in the main graph"):
         kde.export_onnx(dense_model(), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []

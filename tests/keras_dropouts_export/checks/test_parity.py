@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import keras_dropouts_export as kde
-from keras_dropouts_export.checks.parity import TOLERANCE, largest_error
+from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.checks.parity import TOLERANCE
 from served import dense_model, graph_model
 
 
@@ -111,7 +112,7 @@ def test_inputs_are_seeded(exported):
 
 def test_bad_arguments_are_refused(exported):
     model, folder = exported
-    with pytest.raises(FileNotFoundError, match="Expected an existing"):
+    with pytest.raises(FileNotFoundError, match=r"Expected an \.onnx file or a SavedModel folder.* that exists"):
         kde.verify(model, folder / "none.onnx")
     with pytest.raises(ValueError, match=r"Expected a keras\.Model"):
         kde.verify("m", folder / "m.onnx")

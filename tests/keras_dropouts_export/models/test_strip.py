@@ -11,8 +11,8 @@ import pytest
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts.surgery import sources as noise
-from keras_dropouts_export.models import drawing_layers as residue
-from keras_dropouts_export.tracing import inference_mode as silence
+from keras_dropouts_export.models import drawing_layers
+from keras_dropouts_export.tracing.inference_mode import inference_mode
 from served import Rolls, Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
@@ -33,7 +33,7 @@ NOISE = [
 def test_predictions_are_the_same_to_the_bit(make):
     model = make()
     x = inputs_of(model)
-    with silence.inference_mode(model):
+    with inference_mode(model):
         wanted = model(x)
     got = kde.strip_dropout(model)(x)
     keras.tree.map_structure(np.testing.assert_array_equal, got, wanted)
@@ -108,14 +108,14 @@ def test_a_subclassed_model_is_copied_and_silenced():
     model = Subclassed()
     x = data(4, 3)
     model(x)
-    with silence.inference_mode(model):
+    with inference_mode(model):
         wanted = model(x)
     new = kde.strip_dropout(model)
     np.testing.assert_array_equal(new(x), wanted)
     assert [row.what for row in kde.strip_report(new).rows] == ["silenced", "silenced"]
     for weight in new.weights:
         weight.assign(weight + 1)
-    with silence.inference_mode(model):
+    with inference_mode(model):
         np.testing.assert_array_equal(model(x), wanted)
 
 
@@ -132,12 +132,12 @@ def test_what_draws_is_found_without_a_graph():
     layers = [keras.Input((4,)), rolls, keras.layers.Dropout(0.5), keras.layers.Lambda(abs)]
     model = keras.Sequential([*layers, keras.Sequential([keras.layers.Dense(4), rolls])], name="m")
     before = np.array(rolls.seeds.state)
-    found = residue._seen_to_draw(model, residue.input_signature(model))
+    found = drawing_layers._seen_to_draw(model, drawing_layers.input_signature(model))
     assert found[0] == "'m/rolls'"
     assert [each.split("/")[-1] for each in found] == ["rolls'", "rolls'"]
     np.testing.assert_array_equal(rolls.seeds.state, before)
-    assert residue._seen_to_draw(dense_model(), residue.input_signature(dense_model())) == []
-    assert residue.backend_random.uniform.__name__ == "uniform"
+    assert drawing_layers._seen_to_draw(dense_model(), drawing_layers.input_signature(dense_model())) == []
+    assert drawing_layers.BACKEND_RANDOM.uniform.__name__ == "uniform"
 
 
 class Breaks(Subclassed):
@@ -158,7 +158,7 @@ def test_a_model_that_cannot_be_called_is_an_error():
     with pytest.raises(
         kde.ExportError, match=r"(?s)cannot be called on .*what it draws.*a part is"
     ):
-        residue._seen_to_draw(model, residue.input_signature(model))
+        drawing_layers._seen_to_draw(model, drawing_layers.input_signature(model))
 
 
 OTHER_BACKEND = """

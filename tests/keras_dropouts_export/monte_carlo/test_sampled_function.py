@@ -240,10 +240,10 @@ def test_verify_knows_such_artifacts(tmp_path: Path) -> None:
 def test_a_file_whose_seed_changes_nothing_is_no_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from keras_dropouts_export.monte_carlo import sampled_parity
+    from keras_dropouts_export.checks import sampled_parity
 
     monkeypatch.setattr(sampled_parity, "_with_other_seed", lambda function, inputs: inputs)
-    with pytest.raises(ExportError, match="it is not the model"):
+    with pytest.raises(ExportError, match="its outputs are not the model's"):
         kde.export_onnx(classifier(), tmp_path / "m.onnx", samples=3)
     assert not list(tmp_path.iterdir())
 

@@ -13,7 +13,7 @@ import drawn
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 import zoo
-from keras_dropouts_export.formats.onnx.tf2onnx import large_files
+from keras_dropouts_export.formats.onnx import large_weights
 from served import inputs_of
 
 SEED = 4
@@ -21,9 +21,9 @@ SEED = 4
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large_files, "APART", 1)
-    monkeypatch.setattr(large_files, "LARGE", 1)
-    monkeypatch.setattr(large_files, "KEPT", 64)
+    monkeypatch.setattr(large_weights, "APART", 1)
+    monkeypatch.setattr(large_weights, "LARGE", 1)
+    monkeypatch.setattr(large_weights, "KEPT", 64)
 
 
 def apart(path: Path) -> list[Any]:

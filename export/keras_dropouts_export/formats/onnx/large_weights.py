@@ -1,4 +1,4 @@
-"""Models with much memory in their weights, and those that no ONNX file can hold.
+"""Keeps large weights out of a graph while it is made, and puts them in afterwards.
 
 tf2onnx holds each weight of its graph about sixteen times over, and both a graph of TensorFlow and
 an ONNX file end at 2 GiB. So the graph is made with the large weights as inputs, and they are put
@@ -47,18 +47,22 @@ def data_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.data")
 
 
-def save(model: onnx.ModelProto, place: Path, names: Sequence[str], weights: Sequence[Any]) -> None:
-    """Write `model` to `place`; its inputs `names` become constants, the values of `weights`."""
+def put_in(
+    model: onnx.ModelProto, path: Path, names: Sequence[str], weights: Sequence[Any]
+) -> None:
+    """Make constants of the inputs `names` of a model that goes to `path`: the values of `weights`.
+
+    What does not fit into the file is written to a second one beside it.
+    """
     sources = _moved(model, names, weights)
     if sum(source().nbytes for source in sources.values()) < LARGE:
         for name, source in sources.items():
             model.graph.initializer.append(onnx.numpy_helper.from_array(source(), name))
     else:
-        with data_file(place).open("wb") as file:
+        with data_file(path).open("wb") as file:
             for name, source in sources.items():
-                tensor = _external(file, name, source(), data_file(place).name)
+                tensor = _external(file, name, source(), data_file(path).name)
                 model.graph.initializer.append(tensor)
-    onnx.save(model, str(place))
 
 
 def _moved(model: onnx.ModelProto, names: Sequence[str], weights: Sequence[Any]) -> Sources:

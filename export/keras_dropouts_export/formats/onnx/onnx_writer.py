@@ -38,7 +38,8 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     weight_inputs = function.inputs[own:]
     name_interface(model, (*inputs, *weight_inputs), function.outputs)
     set_metadata(model, function.name, _metadata(exported))
-    large_weights.save(model, path, names, weights)
+    large_weights.put_in(model, path, names, weights)
+    onnx.save(model, str(path))
     return replace(function, inputs=tuple(inputs))
 
 

@@ -10,8 +10,8 @@ from onnx import numpy_helper
 import keras_dropouts_export as kde
 import zoo
 import zoo_hub
-from keras_dropouts_export import destination as target
-from keras_dropouts_export.formats.onnx.tf2onnx import large_files
+from keras_dropouts_export import destination
+from keras_dropouts_export.formats.onnx import large_weights
 from served import inputs_of
 
 
@@ -25,9 +25,9 @@ def bytes_of_constants(path):
 
 @pytest.fixture(autouse=True)
 def lowered(monkeypatch):
-    monkeypatch.setattr(large_files, "APART", 1)
-    monkeypatch.setattr(large_files, "LARGE", 1)
-    monkeypatch.setattr(large_files, "KEPT", 64)
+    monkeypatch.setattr(large_weights, "APART", 1)
+    monkeypatch.setattr(large_weights, "LARGE", 1)
+    monkeypatch.setattr(large_weights, "KEPT", 64)
 
 
 MODELS = ("cnn", "multi_head_attention", "masked_lstm", "structures", "subclassed", "hub_Bert")
@@ -53,14 +53,14 @@ def test_the_weights_are_in_a_second_file(name, tmp_path):
 
 @pytest.mark.parametrize("name", [*MODELS, "every_activation", "mixed_bfloat16"])
 def test_weights_that_fit_are_put_into_the_one_file(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(large_files, "LARGE", 10**9)
+    monkeypatch.setattr(large_weights, "LARGE", 10**9)
     model = {**zoo.ZOO, **zoo_hub.ZOO}[name]()
-    kept = large_files.large_weights(model)
+    kept = large_weights.large_weights(model)
     assert kept
     report = kde.export_onnx(model, tmp_path / "m.onnx")
     assert report.ok
     assert [each.name for each in tmp_path.iterdir()] == ["m.onnx"]
-    monkeypatch.setattr(large_files, "APART", 10**9)
+    monkeypatch.setattr(large_weights, "APART", 10**9)
     assert kde.export_onnx(model, tmp_path / "whole.onnx").inputs == report.inputs
     sizes = [bytes_of_constants(tmp_path / file) for file in ("m.onnx", "whole.onnx")]
     assert sizes[0] < 1.1 * sizes[1]  # no weight is there twice
@@ -100,7 +100,7 @@ def test_neither_file_is_overwritten_unless_asked_for(tmp_path):
 def test_both_files_come_back_when_a_rename_fails(tmp_path, monkeypatch):
     kde.export_onnx(zoo.ZOO["cnn"](), tmp_path / "m.onnx")
     before = contents(tmp_path)
-    replace, calls = target.os.replace, []
+    replace, calls = destination.os.replace, []
     for failing in (1, 2, 3, 4):
 
         def fails(*args, failing=failing):
@@ -110,16 +110,16 @@ def test_both_files_come_back_when_a_rename_fails(tmp_path, monkeypatch):
             replace(*args)
 
         calls.clear()
-        monkeypatch.setattr(target.os, "replace", fails)
+        monkeypatch.setattr(destination.os, "replace", fails)
         with pytest.raises(KeyboardInterrupt):
             kde.export_onnx(zoo.ZOO["cnn"](), tmp_path / "m.onnx", overwrite=True)
-        monkeypatch.setattr(target.os, "replace", replace)
+        monkeypatch.setattr(destination.os, "replace", replace)
         assert contents(tmp_path) == before
 
 
 def test_a_small_model_takes_the_place_of_a_large_one(tmp_path, monkeypatch):
     model = zoo.ZOO["cnn"]()
     kde.export_onnx(model, tmp_path / "m.onnx")
-    monkeypatch.setattr(large_files, "LARGE", 10**9)
+    monkeypatch.setattr(large_weights, "LARGE", 10**9)
     kde.export_onnx(model, tmp_path / "m.onnx", overwrite=True)
     assert [each.name for each in tmp_path.iterdir()] == ["m.onnx"]
