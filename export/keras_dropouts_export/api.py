@@ -1,4 +1,4 @@
-"""The functions by which a model leaves training as an artifact, one for each format."""
+"""Offers the functions by which a model leaves training as an artifact, one for each format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The path that an artifact goes to: checked first, written beside it, and renamed at the end."""
+"""Checks the path that an artifact goes to, and renames the finished artifact to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of an export that would not have been the model."""
+"""Defines the error of an export that would not have been the model."""
 
 
 class ExportError(RuntimeError):

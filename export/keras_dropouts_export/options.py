@@ -1,4 +1,4 @@
-"""The options of an export and of a comparison: frozen objects that are checked once, when made."""
+"""Defines the options of exports and comparisons: frozen objects that check themselves once."""
 
 from __future__ import annotations
 

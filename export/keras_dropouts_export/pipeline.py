@@ -1,4 +1,4 @@
-"""The way of every export: trace, write beside the target, audit, compare, then put in place."""
+"""Exports a model: traces it, writes it to a temporary place, audits, compares, and renames it."""
 
 from __future__ import annotations
 

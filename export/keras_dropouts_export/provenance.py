@@ -1,4 +1,4 @@
-"""What an artifact and a report say of their origin: rates of the model, versions of packages."""
+"""Collects what an artifact and a report say of their origin: rates, versions of packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export did, to be read by a person or by a program."""
+"""Defines the report of an export, which prints for a person and converts to JSON."""
 
 from __future__ import annotations
 

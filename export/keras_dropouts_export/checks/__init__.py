@@ -1,1 +1,1 @@
-"""What is left in an artifact that must not be served."""
+"""Checks an artifact: what it holds, and whether its outputs are those of the model."""

@@ -1,4 +1,4 @@
-"""The largest absolute difference of two arrays: the one measure of every comparison here."""
+"""Measures the largest absolute difference of two arrays, for every comparison here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit finds in an artifact: single operations, sorted by what is wrong with them."""
+"""Defines what an audit finds in an artifact: single operations, sorted by what is wrong."""
 
 from __future__ import annotations
 

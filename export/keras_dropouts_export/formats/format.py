@@ -1,4 +1,4 @@
-"""What every format of artifacts has to say of itself: the class that a format derives from."""
+"""Defines the class that every format of artifacts derives from, and what it has to answer."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Models that leave training as Keras models: stripped of dropout, or with constant rates."""
+"""Makes Keras models that leave training: without dropout, or with constant rates."""

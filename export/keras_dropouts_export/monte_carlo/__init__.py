@@ -1,1 +1,1 @@
-"""Monte-Carlo dropout that stays in an artifact: the traced function and what it returns."""
+"""Traces the function of Monte-Carlo samples that an artifact serves."""

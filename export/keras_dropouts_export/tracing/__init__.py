@@ -1,1 +1,1 @@
-"""From a Keras model to the function that it is at inference."""
+"""Traces a Keras model as a TensorFlow function of its inputs at inference."""

@@ -1,4 +1,4 @@
-"""What a model takes: the structure of its inputs, their names, shapes and dtypes."""
+"""Finds out what a model takes: the structure, names, shapes and dtypes of its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of a model as inputs of its traced function, so that they stay out of the graph."""
+"""Makes weights of a model inputs of its traced function, so that they stay out of the graph."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The ONNX format: converted by tf2onnx, audited by its nodes, run by onnxruntime."""
+"""Writes, audits and runs ONNX files: by tf2onnx, by their nodes and in onnxruntime."""

@@ -1,4 +1,4 @@
-"""Edits of an ONNX file's graph: names, dimensions and metadata that a reader understands."""
+"""Names the inputs, outputs and dimensions of an ONNX graph, and writes its metadata."""
 
 from __future__ import annotations
 

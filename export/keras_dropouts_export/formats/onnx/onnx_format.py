@@ -1,4 +1,4 @@
-"""The ONNX format: one file, and a second one beside it where the weights are too large for it."""
+"""Defines the ONNX format: one file, and a second one beside it for large weights."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The SavedModel format: written by TensorFlow, audited by function, and run again."""
+"""Writes, audits and runs SavedModel folders."""

@@ -1,4 +1,4 @@
-"""The SavedModel format: a folder that TensorFlow, TensorFlow Serving and TFX load."""
+"""Defines the SavedModel format: a folder that TensorFlow and TensorFlow Serving load."""
 
 from __future__ import annotations
 

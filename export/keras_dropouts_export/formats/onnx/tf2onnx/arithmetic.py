@@ -1,4 +1,4 @@
-"""Arithmetic of TensorFlow that tf2onnx does not know, or gets wrong for some numbers."""
+"""Writes arithmetic in ONNX that tf2onnx does not know, or gets wrong for some numbers."""
 
 from __future__ import annotations
 

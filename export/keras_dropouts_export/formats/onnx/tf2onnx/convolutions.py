@@ -1,4 +1,4 @@
-"""Convolutions that tf2onnx converts but for one attribute."""
+"""Corrects attributes of convolutions that tf2onnx converts wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fourier transforms of TensorFlow in ONNX.
+"""Writes the Fourier transforms of TensorFlow in ONNX.
 
 A complex tensor is a real one here, with a last dimension of (real part, imaginary part). tf2onnx
 knows RFFT only where its absolute value is taken, and none of the others.

@@ -1,4 +1,4 @@
-"""Operations of TensorFlow that tf2onnx does not know, or gets wrong, written in ONNX by us.
+"""Collects the operations that we write in ONNX ourselves, in the form that tf2onnx takes.
 
 tf2onnx calls a handler with its graph, the node, the node's name and extra arguments (none here).
 None of the operations has an entry upstream: https://github.com/onnx/tensorflow-onnx.

@@ -1,4 +1,4 @@
-"""Resizing and colours of TensorFlow's images that tf2onnx does not know, or gets wrong."""
+"""Writes resizes and colour conversions in ONNX that tf2onnx does not know, or gets wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches and updates by index of TensorFlow, which tf2onnx does not know, in ONNX."""
+"""Writes searches, and updates by index, in ONNX that tf2onnx does not know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Philox 4x32-10 in plain ONNX operations, bit for bit the numbers of `keras_dropouts.sampling`.
+"""Writes the generator Philox 4x32-10 in plain ONNX operations, bit for bit as Keras draws.
 
 Opset 18 is the first that has bitwise operations. Products of two 32-bit words are taken in uint64;
 everything else stays in uint32, where it costs half the memory. What depends on the block index
