@@ -1,5 +1,6 @@
-"""Dropout layers for Keras 3: honest while they train, and gone or the same when served."""
+"""Provides dropout layers for Keras 3, and functions that inspect, replace and sample dropout."""
 
+from keras_dropouts import backends as backends  # first: it names a backend that is missing
 from keras_dropouts import schedules
 from keras_dropouts.callbacks import RateLogger, RateScheduler
 from keras_dropouts.layers import (
@@ -28,7 +29,9 @@ from keras_dropouts.layers import (
 from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.r_drop import RDrop
-from keras_dropouts.surgery.replace import add_dropout, inspect_dropout, replace_dropout, set_rates
+from keras_dropouts.surgery.inspect import inspect_dropout
+from keras_dropouts.surgery.rates import set_rates
+from keras_dropouts.surgery.replace import add_dropout, replace_dropout
 
 __version__ = "0.1.0"
 
@@ -65,3 +68,8 @@ __all__ = [
     "schedules",
     "set_rates",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names; modules that are imported along the way are none."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -1,4 +1,4 @@
-"""Keras callbacks: one logs the present rates, one sets them by epoch."""
+"""Defines two Keras callbacks: one logs the present rates, the other sets them by epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import check_choice, invalid
-from keras_dropouts.surgery.replace import set_rates
+from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 
 

@@ -1,4 +1,4 @@
-"""RDrop: a model whose training step makes two dropout samples of one input agree."""
+"""Defines RDrop, a model whose training makes two dropout samples of one input agree."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from keras import ops
 
 from keras_dropouts.arguments import check_flag, invalid, is_real
 from keras_dropouts.registry import register
-
-Tensor = Any
+from keras_dropouts.types import Tensor
 
 
 @register

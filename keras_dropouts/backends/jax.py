@@ -1,18 +1,25 @@
-"""Philox 4x32-10 for JAX: the words that TensorFlow's own kernel gives for a key and a counter.
+"""What this package does in JAX's own functions: random bits, masked products and compilation.
 
-Salmon, Moraes, Dror and Shaw, 2011, "Parallel random numbers: as easy as 1, 2, 3". JAX has no
-such generator. Its threefry draws 64 bits for each number, however few of them are asked for, so
-this is about three times as fast for decisions of 16 bits.
+The random bits are those of Philox 4x32-10 (Salmon, Moraes, Dror and Shaw, 2011, "Parallel random
+numbers: as easy as 1, 2, 3"), the words that TensorFlow's own kernel gives for a key and a
+counter. JAX has no such generator. Its threefry draws 64 bits for each number, however few of
+them are asked for, so this is about three times as fast for decisions of 16 bits.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import keras
 import numpy as np
 
-Tensor = Any
+from keras_dropouts.types import Layer, Tensor
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -22,27 +29,50 @@ _ROUNDS = 10
 _UNROLLED = 2
 
 
-def jax_words(key: Tensor, counter: Tensor, count: int) -> Tensor:
+def read(variable: Any) -> Tensor:
+    """Return the value of a Keras variable as it is now."""
+    return keras.ops.convert_to_tensor(variable)
+
+
+def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int) -> Tensor:
+    """Return integers of `width` bits, 16 or 32, for one call of a layer.
+
+    key: int32 of shape (2,); step: int32 scalar; tag: 32 bits that tell this draw from others. See
+    `Stream.bits`.
+    """
+    return _numbers(key, [0, 0, _signed(tag), step], math.prod(shape), width).reshape(shape)
+
+
+def sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: int, width: int
+) -> Tensor:
+    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
+
+    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar.
+    """
+
+    def one(sample: Tensor) -> Tensor:
+        return _numbers(key, [0, batch, _signed(tag), sample], count, width)
+
+    return jax.vmap(one)(samples)
+
+
+def _numbers(key: Tensor, counter: list[Any], count: int, width: int) -> Tensor:
+    words = _words(
+        jnp.asarray(key, jnp.int32), jnp.asarray(counter, jnp.int32), -(-count * width // 32)
+    )
+    if width == 16:
+        words = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count]
+    return words
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
     """Return `count` words, uint32, of the blocks from `counter` on; four words a block.
 
     key: int32 of shape (2,); counter: int32 of shape (4,), whose first word is 0. It alone counts
     the blocks, up to 2**32 of them.
     """
-    return _compiled()(key, counter, count)
-
-
-@functools.cache
-def _compiled() -> Any:
-    """Return the generator as a function that JAX compiles once for each count."""
-    import jax
-
-    return jax.jit(_words, static_argnums=2)
-
-
-def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
-    import jax
-    import jax.numpy as jnp
-
     key = jax.lax.bitcast_convert_type(key, jnp.uint32)
     counter = jax.lax.bitcast_convert_type(counter, jnp.uint32)
     blocks = jax.lax.iota(jnp.uint32, -(-count // 4))
@@ -70,3 +100,56 @@ def _product(words: Tensor, constant: int) -> tuple[Tensor, Tensor]:
     middle = upper * low + (lower * low >> 16)
     other = lower * high + (middle & 0xFFFF)
     return upper * high + (middle >> 16) + (other >> 16), words * np.uint32(constant)
+
+
+def _signed(word: int) -> int:
+    """Return the int32 that has the bits of an unsigned 32-bit word."""
+    return word - 2**32 if word >= 2**31 else word
+
+
+def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
+    """Return `inputs * scale` where `keep` is True and zeros elsewhere, in the inputs' dtype.
+
+    inputs: floats; keep: booleans of a shape that broadcasts to that of the inputs; scale: a
+    float32 scalar, with respect to which no gradient is taken; gradient: whether a backward pass
+    may follow. The product is taken in float32 at least. The backward pass keeps the mask alone, a
+    byte for each element.
+    """
+    wide = "float64" if inputs.dtype == jnp.float64 else "float32"
+    scale = scale.astype(wide)
+    if keep.shape != inputs.shape:  # a product with few numbers is faster than a choice
+        return _times(inputs, keep.astype(wide) * scale)
+    # JAX would keep a float of the inputs' dtype for each element beside the mask. What is under
+    # `checkpoint` is computed again instead, and all that takes is the mask and the scale.
+    chosen = jax.checkpoint(_chosen, prevent_cse=False) if gradient else _chosen
+    return chosen(inputs, keep, scale)
+
+
+def _chosen(inputs: Tensor, keep: Tensor, scale: Tensor) -> Tensor:
+    return jnp.where(keep, _times(inputs, scale), jnp.zeros((), inputs.dtype))
+
+
+def _times(inputs: Tensor, factor: Tensor) -> Tensor:
+    return (inputs.astype(factor.dtype) * factor).astype(inputs.dtype)
+
+
+def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:
+    """Return `function` compiled: it calls layers of `model` and changes none of their variables.
+
+    What it takes and returns are structures of tensors and Nones. Weights that change later are
+    seen by later calls.
+    """
+
+    def pure(weights: list[Any], *arguments: Any) -> Any:
+        # Handed in, not closed over: XLA would make constants of them.
+        mapping = list(zip(model().variables, weights, strict=True))  # type: ignore[union-attr]
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(*arguments)
+
+    jitted = jax.jit(pure)
+    return lambda *arguments: jitted([v.value for v in model().variables], *arguments)
+
+
+def traced_operations() -> list[Any]:
+    """Return the operations of the graph that is traced now: JAX does not show them."""
+    return []

@@ -1,51 +1,38 @@
-"""The generators of each backend: the one file of random numbers that knows which backend runs.
+"""What this package does in TensorFlow's own functions: random bits, masked products, compilation.
 
-On TensorFlow and JAX Philox 4x32-10 with the counter given in random.py; on PyTorch its own
-generator, seeded from the same values.
+The random bits are those of Philox 4x32-10 with the counters that noise/stream.py and
+noise/sampler.py describe. Of a large mask the backward pass keeps one bit for each element.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+import tensorflow as tf
 
-Tensor = Any  # Keras tensors have no common type across backends
+from keras_dropouts.types import Layer, Tensor
 
 
 def read(variable: Any) -> Tensor:
     """Return the value of a Keras variable as it is now.
 
-    On TensorFlow a variable in a formula is read again at each use, an operation each time.
+    A variable in a formula is read again at each use, an operation each time.
     """
-    if keras.backend.backend() != "tensorflow":
-        return ops.convert_to_tensor(variable)
-    import tensorflow as tf
-
     return tf.convert_to_tensor(variable.value)
 
 
 def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[Any, ...], width: int) -> Tensor:
-    """Return integers of `width` bits, 16 or 32, for one call of a layer; see `random.bits`."""
-    return _BITS[keras.backend.backend()](key, step, tag, shape, width)
+    """Return integers of `width` bits, 16 or 32, for one call of a layer.
 
-
-def sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
-) -> Tensor:
-    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count)."""
-    return _SAMPLE_BITS[keras.backend.backend()](key, samples, batch, tag, count, width)
-
-
-def _tensorflow_bits(
-    key: Tensor, step: Tensor, tag: Any, shape: tuple[Any, ...], width: int
-) -> Tensor:
-    import tensorflow as tf
-
+    key: int32 of shape (2,); step: int32 scalar; tag: 32 bits that tell this draw from others;
+    shape: ints or scalar tensors. See `Stream.bits`.
+    """
     tag = tf.constant(_signed(tag), tf.int32)
     context = tf.distribute.get_replica_context()
     if context is not None and context.num_replicas_in_sync > 1:
@@ -56,69 +43,29 @@ def _tensorflow_bits(
     count = math.prod(shape) if static else tf.reduce_prod(tf.stack(shape))
     counter = tf.bitcast(counter, tf.uint64)
     key = tf.bitcast(tf.reshape(key, [1, 2]), tf.uint64)
-    words = _philox(key, counter, tf.reshape((count * width + 63) // 64, [1]))
+    words = _philox(key=key, counter=counter, shape=tf.reshape((count * width + 63) // 64, [1]))
     numbers = tf.bitcast(words, tf.uint16 if width == 16 else tf.uint32)
     if not static or count * width % 64:
         numbers = tf.reshape(numbers, [-1])[:count]
     return tf.reshape(numbers, shape)
 
 
-def _philox(key: Tensor, counter: Tensor, length: Tensor) -> Tensor:
-    """Return words of 64 bits, uint64 of shape `length`: pairs of Philox's, the first one lower.
-
-    XLA on the CPU makes these in less than a third of the time of as many bits in words of 32.
-    """
-    import tensorflow as tf
-
-    return tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=length,
-        key=key,
-        counter=counter,
-        alg=1,  # Philox by name: XLA's default generator is many times slower on the CPU
-        dtype=tf.uint64,
-    )
+# Words of 64 bits: pairs of Philox's, the first one lower. XLA on the CPU makes these in less than
+# a third of the time of as many bits in words of 32.
+_philox = functools.partial(
+    tf.raw_ops.StatelessRandomUniformFullIntV2,
+    alg=1,  # Philox by name: XLA's default generator is many times slower on the CPU
+    dtype=tf.uint64,
+)
 
 
-def _jax_bits(key: Tensor, step: Tensor, tag: int, shape: tuple[Any, ...], width: int) -> Tensor:
-    counter = [0, 0, _signed(tag), step]
-    return _jax_numbers(key, counter, math.prod(shape), width).reshape(shape)
-
-
-def _jax_numbers(key: Tensor, counter: list[Any], count: int, width: int) -> Tensor:
-    import jax
-    import jax.numpy as jnp
-    from keras_dropouts.philox import jax_words
-
-    words = jax_words(
-        jnp.asarray(key, jnp.int32), jnp.asarray(counter, jnp.int32), -(-count * width // 32)
-    )
-    if width == 16:
-        words = jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count]
-    return words
-
-
-def _torch_bits(key: Tensor, step: Tensor, tag: int, shape: tuple[Any, ...], width: int) -> Tensor:
-    import torch
-
-    # With a sign, as PyTorch compares no unsigned integers of these widths.
-    dtype = torch.int16 if width == 16 else torch.int32
-    if key.device.type == "meta":  # a symbolic call: only shape and dtype matter
-        return torch.empty(shape, dtype=dtype, device="meta")
-    entropy = [int(word) & 0xFFFFFFFF for word in (*key.tolist(), int(step))]
-    seed = np.random.SeedSequence([*entropy, tag]).generate_state(1, np.uint64)[0]
-    generator = torch.Generator(device=key.device).manual_seed(int(seed) & (2**63 - 1))
-    count = math.prod(shape)
-    # Words of 64 bits, which are split: the generator's time goes by the word, not by the bit.
-    words = torch.empty(-(-count * width // 64), dtype=torch.int64, device=key.device)
-    words.random_(-(2**63), None, generator=generator)
-    return words.view(dtype)[:count].reshape(shape)
-
-
-def _tensorflow_sample_bits(
+def sample_bits(
     key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
 ) -> Tensor:
-    import tensorflow as tf
+    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
 
+    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar.
+    """
     tags = tf.fill(tf.shape(samples), _signed(tag))
     zeros = tf.zeros_like(samples)
     counters = tf.reshape(tf.stack([zeros, zeros + batch, tags, samples], axis=1), [-1, 2, 2])
@@ -136,30 +83,14 @@ def _philox_rows() -> Any:
     It is traced once for each number of counters: a node for each, in each layer that draws,
     would take longer to trace than to run.
     """
-    import tensorflow as tf
 
     def stacked(key: Tensor, counters: Tensor, length: Tensor) -> Tensor:
-        return tf.stack([_philox(key, counter, length) for counter in tf.unstack(counters)])
+        rows = []
+        for counter in tf.unstack(counters):
+            rows.append(_philox(key=key, counter=counter, shape=length))
+        return tf.stack(rows)
 
     return tf.function(stacked, autograph=False, reduce_retracing=False)
-
-
-def _jax_sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
-) -> Tensor:
-    import jax
-
-    def one(sample: Tensor) -> Tensor:
-        return _jax_numbers(key, [0, batch, _signed(tag), sample], count, width)
-
-    return jax.vmap(one)(samples)
-
-
-def _torch_sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
-) -> Tensor:
-    keys = ops.concatenate([key, ops.reshape(batch, (1,))])
-    return ops.stack([_torch_bits(keys, x, tag, (count,), width) for x in samples])
 
 
 def _signed(word: int) -> int:
@@ -167,9 +98,88 @@ def _signed(word: int) -> int:
     return word - 2**32 if word >= 2**31 else word
 
 
-_BITS = {"tensorflow": _tensorflow_bits, "jax": _jax_bits, "torch": _torch_bits}
-_SAMPLE_BITS = {
-    "tensorflow": _tensorflow_sample_bits,
-    "jax": _jax_sample_bits,
-    "torch": _torch_sample_bits,
-}
+# Eight planes of the mask share a byte. As the planes lie one after the other, the bytes are
+# handled eight at a time, as the lanes of a 64-bit word, and nothing has to be transposed.
+_PLANES = 8
+_PACKED_FROM = 2**20  # elements; the memory that less would save is not worth ten more operations
+_LANES = np.int64(0x0101010101010101)
+_SHIFTS = np.array([[1 << plane] for plane in range(_PLANES)], "int64")
+_BITS = (_SHIFTS.view("uint64") * _LANES.view("uint64")).view("int64")
+
+
+def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
+    """Return `inputs * scale` where `keep` is True and zeros elsewhere, in the inputs' dtype.
+
+    inputs: floats; keep: booleans of a shape that broadcasts to that of the inputs; scale: a
+    float32 scalar, with respect to which no gradient is taken; gradient: whether a backward pass
+    may follow. The product is taken in float32 at least. The backward pass keeps the mask alone, a
+    byte for each element or, of a large mask, a bit.
+    """
+    dtype = "float64" if keras.backend.standardize_dtype(inputs.dtype) == "float64" else "float32"
+    scale = tf.cast(scale, dtype)
+    if not (gradient and tuple(keep.shape) == tuple(inputs.shape)):
+        return _times(inputs, tf.stop_gradient(tf.cast(keep, dtype) * scale))
+    if (inputs.shape.num_elements() or _PACKED_FROM) >= _PACKED_FROM:
+        flags = tf.cast(keep, tf.uint8)
+        packed = _pack(flags)
+    else:
+        flags, packed = keep, None
+
+    @tf.custom_gradient
+    def product(inputs: Tensor) -> tuple[Tensor, Any]:
+        def backward(upstream: Tensor) -> Tensor:
+            if packed is None:
+                return _times(upstream, tf.cast(flags, dtype) * scale)
+            size, shape = tf.size(upstream), tf.shape(upstream)
+            return _times(upstream, tf.reshape(_unpack(packed, scale)[:size], shape))
+
+        return _times(inputs, tf.cast(flags, dtype) * scale), backward
+
+    return product(inputs)
+
+
+def _times(inputs: Tensor, factor: Tensor) -> Tensor:
+    return tf.cast(tf.cast(inputs, factor.dtype) * factor, inputs.dtype)
+
+
+def _pack(flags: Tensor) -> Tensor:
+    """Return int64 words whose bits are the flags, an eighth of their bytes; 64 flags a word."""
+    flat = tf.reshape(flags, [-1])
+    known = [size for size in flags.shape if size is not None]
+    if np.prod(known, dtype=np.int64) % 64:
+        flat = tf.pad(flat, [[0, -tf.size(flat) % 64]])
+    words = tf.bitcast(tf.reshape(flat, [_PLANES, -1, 8]), tf.int64)
+    planes = _PLANES
+    while planes > 1:  # the upper half of the planes into the free bits of the lower half
+        planes //= 2
+        upper = tf.bitwise.left_shift(words[planes:], np.int64(planes))
+        words = tf.bitwise.bitwise_or(words[:planes], upper)
+    return words[0]
+
+
+def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
+    """Return, for each flag that was packed, `scale` where it was 1 and 0 where it was 0."""
+    flags = tf.bitcast(tf.bitwise.bitwise_and(packed[tf.newaxis], _BITS), tf.uint8)
+    # A flag is 0 or a power of two by now; to divide the scale by that is exact.
+    scales = scale * tf.constant(1.0 / _SHIFTS, scale.dtype)
+    factors = tf.cast(tf.reshape(flags, [_PLANES, -1]), scale.dtype) * scales
+    return tf.reshape(factors, [-1])
+
+
+def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:
+    """Return `function` compiled: it calls layers of `model` and changes none of their variables.
+
+    What it takes and returns are structures of tensors and Nones. Weights that change later are
+    seen by later calls.
+    """
+    traced = tf.function(function, autograph=False, reduce_retracing=True)
+    # TensorFlow would take the functions of several models for one that it traces too often.
+    traced._omit_frequent_tracing_warning = True
+    return traced
+
+
+def traced_operations() -> list[Any]:
+    """Return the operations of the graph that is traced now, none when running eagerly."""
+    if tf.executing_eagerly():
+        return []
+    return list(tf.compat.v1.get_default_graph().get_operations())

@@ -1,133 +1,83 @@
-"""Inputs times a mask, on each backend in the way that is fastest and keeps least for later.
+"""What this package does in PyTorch's own functions: random bits, masked products, compilation.
 
-What a dropout layer keeps for the backward pass is the mask alone, a byte for each element; on
-TensorFlow a large mask is packed to a bit for each. The gradient with respect to the scale is not
-taken: no rate is learned through it.
+The random bits come from PyTorch's own generator, seeded from the key, the step and the tag: they
+are reproducible, but other numbers than those of the other backends.
 """
 
 from __future__ import annotations
 
+import math
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+import torch
 
-Tensor = Any
+from keras_dropouts.types import Layer, Tensor
+
+
+def read(variable: Any) -> Tensor:
+    """Return the value of a Keras variable as it is now."""
+    return keras.ops.convert_to_tensor(variable)
+
+
+def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int) -> Tensor:
+    """Return integers of `width` bits, 16 or 32, for one call of a layer.
+
+    key: int32 of shape (2,) or more; step: int32 scalar; tag: 32 bits that tell this draw from
+    others. They have a sign, as PyTorch compares no unsigned integers of these widths. See
+    `Stream.bits`.
+    """
+    dtype = torch.int16 if width == 16 else torch.int32
+    if key.device.type == "meta":  # a symbolic call: only shape and dtype matter
+        return torch.empty(shape, dtype=dtype, device="meta")
+    entropy = [int(word) & 0xFFFFFFFF for word in (*key.tolist(), int(step))]
+    seed = np.random.SeedSequence([*entropy, tag]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator(device=key.device).manual_seed(int(seed) & (2**63 - 1))
+    count = math.prod(shape)
+    # Words of 64 bits, which are split: the generator's time goes by the word, not by the bit.
+    words = torch.empty(-(-count * width // 64), dtype=torch.int64, device=key.device)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(dtype)[:count].reshape(shape)
+
+
+def sample_bits(
+    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: int, width: int
+) -> Tensor:
+    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
+
+    key: int32 of shape (2,); samples: int32 of shape (n,); batch: int32 scalar.
+    """
+    keys = torch.cat([key, batch.reshape(1)])
+    return torch.stack([bits(keys, sample, tag, (count,), width) for sample in samples])
 
 
 def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
     """Return `inputs * scale` where `keep` is True and zeros elsewhere, in the inputs' dtype.
 
     inputs: floats; keep: booleans of a shape that broadcasts to that of the inputs; scale: a
-    float32 scalar; gradient: whether a backward pass may follow. The product is taken in float32
-    at least.
+    float32 scalar, with respect to which no gradient is taken. The product is taken in float32 at
+    least. The backward pass keeps the mask alone, a byte for each element, whatever `gradient` is.
     """
-    return _MASKED[keras.backend.backend()](inputs, keep, scale, gradient)
-
-
-def _wide(inputs: Tensor) -> str:
-    return "float64" if keras.backend.standardize_dtype(inputs.dtype) == "float64" else "float32"
-
-
-def _times(inputs: Tensor, factor: Tensor) -> Tensor:
-    return ops.cast(ops.cast(inputs, factor.dtype) * factor, inputs.dtype)
-
-
-def _one_for_each(keep: Tensor, inputs: Tensor) -> bool:
-    """Return whether the mask is known to have a decision for each element."""
-    return tuple(keep.shape) == tuple(inputs.shape)
-
-
-# Eight planes of the mask share a byte. As the planes lie one after the other, the bytes are
-# handled eight at a time, as the lanes of a 64-bit word, and nothing has to be transposed.
-_PLANES = 8
-_PACKED_FROM = 2**20  # elements; the memory that less would save is not worth ten more operations
-_LANES = np.int64(0x0101010101010101)
-_SHIFTS = np.array([[1 << plane] for plane in range(_PLANES)], "int64")
-_BITS = (_SHIFTS.view("uint64") * _LANES.view("uint64")).view("int64")
-
-
-def _tensorflow(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
-    import tensorflow as tf
-
-    dtype = _wide(inputs)
-    scale = tf.cast(scale, dtype)
-    if not (gradient and _one_for_each(keep, inputs)):
-        return _times(inputs, tf.stop_gradient(tf.cast(keep, dtype) * scale))
-    if (inputs.shape.num_elements() or _PACKED_FROM) >= _PACKED_FROM:
-        flags = tf.cast(keep, tf.uint8)
-        packed = _pack(flags)
-    else:
-        flags, packed = keep, None
-
-    @tf.custom_gradient
-    def product(inputs: Tensor) -> tuple[Tensor, Any]:
-        def backward(upstream: Tensor) -> Tensor:
-            if packed is None:
-                return _times(upstream, tf.cast(flags, dtype) * scale)
-            size, shape = tf.size(upstream), tf.shape(upstream)
-            return _times(upstream, tf.reshape(_unpack(packed, scale)[:size], shape))
-
-        return _times(inputs, tf.cast(flags, dtype) * scale), backward
-
-    return product(inputs)
-
-
-def _pack(flags: Tensor) -> Tensor:
-    """Return int64 words whose bits are the flags, an eighth of their bytes; 64 flags a word."""
-    import tensorflow as tf
-
-    flat = tf.reshape(flags, [-1])
-    known = [size for size in flags.shape if size is not None]
-    if np.prod(known, dtype=np.int64) % 64:
-        flat = tf.pad(flat, [[0, -tf.size(flat) % 64]])
-    words = tf.bitcast(tf.reshape(flat, [_PLANES, -1, 8]), tf.int64)
-    planes = _PLANES
-    while planes > 1:  # the upper half of the planes into the free bits of the lower half
-        planes //= 2
-        upper = tf.bitwise.left_shift(words[planes:], np.int64(planes))
-        words = tf.bitwise.bitwise_or(words[:planes], upper)
-    return words[0]
-
-
-def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
-    """Return, for each flag that was packed, `scale` where it was 1 and 0 where it was 0."""
-    import tensorflow as tf
-
-    bits = tf.bitcast(tf.bitwise.bitwise_and(packed[tf.newaxis], _BITS), tf.uint8)
-    # A flag is 0 or a power of two by now; to divide the scale by that is exact.
-    scales = scale * tf.constant(1.0 / _SHIFTS, scale.dtype)
-    factors = tf.cast(tf.reshape(bits, [_PLANES, -1]), scale.dtype) * scales
-    return tf.reshape(factors, [-1])
-
-
-def _jax(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
-    import jax
-
-    scale = ops.cast(scale, _wide(inputs))
-    if not _one_for_each(keep, inputs):  # a product with few numbers is faster than a choice
-        return _times(inputs, ops.cast(keep, scale.dtype) * scale)
-    # JAX would keep a float of the inputs' dtype for each element beside the mask. What is under
-    # `checkpoint` is computed again instead, and all that takes is the mask and the scale.
-    chosen = jax.checkpoint(_chosen, prevent_cse=False) if gradient else _chosen
-    return chosen(inputs, keep, scale)
-
-
-def _chosen(inputs: Tensor, keep: Tensor, scale: Tensor) -> Tensor:
-    return ops.where(keep, _times(inputs, scale), ops.zeros((), inputs.dtype))
-
-
-def _torch(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
-    import torch
-
-    wide = getattr(torch, _wide(inputs))
+    wide = torch.float64 if inputs.dtype == torch.float64 else torch.float32
     scale = scale.detach().to(wide)
-    if not _one_for_each(keep, inputs):
-        return _times(inputs, keep.to(wide) * scale)
+    if keep.shape != inputs.shape:
+        return (inputs.to(wide) * (keep.to(wide) * scale)).to(inputs.dtype)
     # uint8 because PyTorch multiplies by booleans twice as slowly.
     product = (inputs.to(wide) * scale).mul_(keep.view(torch.uint8))
     return product.to(inputs.dtype)
 
 
-_MASKED = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:
+    """Return `function` without gradients: it calls layers of `model`.
+
+    PyTorch compiles nothing here. What it takes and returns are structures of tensors and Nones.
+    """
+    return torch.no_grad()(function)
+
+
+def traced_operations() -> list[Any]:
+    """Return the operations of the graph that is traced now: PyTorch does not show them."""
+    return []

@@ -1,14 +1,11 @@
-"""Which place a layer has in the model that runs: what keeps apart two layers with one seed.
-
-Keras has no public way to ask this. All that we know of its call stack is in this file.
-"""
+"""Where in the model that runs a layer is, from what Keras knows of the calls under way."""
 
 from __future__ import annotations
 
 import weakref
 from typing import Any
 
-from keras.src.backend.common import global_state
+from keras_dropouts.keras_internals.versions import first_of
 
 _owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _places: weakref.WeakKeyDictionary[Any, weakref.WeakKeyDictionary[Any, int]] = (
@@ -17,7 +14,7 @@ _places: weakref.WeakKeyDictionary[Any, weakref.WeakKeyDictionary[Any, int]] = (
 
 
 def register_key(layer: Any, key: Any) -> None:
-    """Note that the variable `key` is the one that tells of `layer`'s place."""
+    """Note that the variable `key` is the one by which the place of `layer` is found."""
     _owners[id(key)] = layer
 
 
@@ -27,11 +24,13 @@ def place_in_model(layer: Any, key: Any) -> int:
     Counted in the order of the model's variables: a model that runs as a pure function
     (`stateless_call`, as JAX trains) is known only by the variables it was handed. So the place
     is the same in each way to run. A layer that is called on its own has place 0.
+
+    Relies on the global attributes "stateless_scope" and "current_call_ctx", since Keras 3.0.
     """
-    scope = global_state.get_global_attribute("stateless_scope")
+    scope = _global("stateless_scope")
     if scope is not None and id(key) in scope.state_mapping:
         return [each for each in scope.state_mapping if each in _owners].index(id(key))
-    context = global_state.get_global_attribute("current_call_ctx")
+    context = _global("current_call_ctx")
     entry = layer if context is None else context.entry_layer
     places = _places.get(entry)
     if places is None or layer not in places:
@@ -40,3 +39,26 @@ def place_in_model(layer: Any, key: Any) -> int:
         places = weakref.WeakKeyDictionary({member: i for i, member in enumerate(members)})
         _places[entry] = places
     return places.get(layer, 0)
+
+
+def in_stateless_scope(variable: Any) -> bool:
+    """Return whether a pure function is running to which the value of `variable` was handed.
+
+    Relies on the global attribute "stateless_scope", since Keras 3.0.
+    """
+    scope = _global("stateless_scope")
+    return scope is not None and id(variable) in scope.state_mapping
+
+
+def outside_stateless_scope(variable: Any) -> bool:
+    """Return whether a pure function is running that knows nothing of `variable`.
+
+    Relies on the global attribute "stateless_scope", since Keras 3.0.
+    """
+    scope = _global("stateless_scope")
+    return scope is not None and id(variable) not in scope.state_mapping
+
+
+def _global(name: str) -> Any:
+    get = first_of("place_in_model", "keras.src.backend.common.global_state:get_global_attribute")
+    return get(name)

@@ -1,4 +1,4 @@
-"""Copies of layers that cannot be made again from a config: the object itself, part by part."""
+"""Copies layers that cannot be made again from a config: the object itself, part by part."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras.src.saving.keras_saveable import KerasSaveable
-from keras.src.utils.tracking import Tracker
 
-Layer = Any
+from keras_dropouts.keras_internals.versions import first_of
+from keras_dropouts.types import Layer
+
 CopyGraph = Callable[[Any, Callable[[Any], Any]], Any]
 
 # Set anew by a layer's `__new__`, around the new layer's own methods.
@@ -51,6 +51,11 @@ def copy_layer(layer: Layer, copy_graph: CopyGraph = no_graph) -> Layer:
     return new
 
 
+# The class of all that a Keras model saves, and what notes the parts of a layer; since Keras 3.0.
+_Saveable: Any = first_of("copy_layer", "keras.src.saving.keras_saveable:KerasSaveable")
+_Tracker: Any = first_of("copy_layer", "keras.src.utils.tracking:Tracker")
+
+
 class _Copier:
     """Copies objects, each once."""
 
@@ -72,9 +77,9 @@ class _Copier:
     def _copy_new(self, thing: Any) -> None:
         if isinstance(thing, keras.Variable):
             self._variable(thing)
-        elif isinstance(thing, KerasSaveable):
+        elif isinstance(thing, _Saveable):
             self._saveable(thing)
-        elif isinstance(thing, Tracker):
+        elif isinstance(thing, _Tracker):
             self._tracker(thing)
         elif isinstance(thing, (list, dict, set)):
             self._container(thing)

@@ -1,4 +1,4 @@
-"""For the time of a block: functions of Keras replaced in this thread; layers put back after it."""
+"""Context managers that patch Keras in this thread and restore it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-# Held while anything is replaced: two threads would put back each other's functions.
+from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.versions import private
+
+# Held while anything is patched: two threads would restore each other's functions.
 LOCK = threading.RLock()
 
 
 @contextmanager
-def replaced_here(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+def replaced_in_thread(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
     """Replace the function `name` of a class or module for the calls that come from this thread.
 
     `make` takes the function and returns what is called in its place. Other threads, which may
     train a model of their own meanwhile, go on calling the function itself.
+
+    Raises:
+        RuntimeError: if a class or module of Keras has no such function.
     """
     thread = threading.get_ident()
     with LOCK:
-        original = getattr(owner, name)
+        original = private(owner, name, "replaced_in_thread")
         replacement = make(original)
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -35,20 +41,41 @@ def replaced_here(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator
 
 
 @contextmanager
-def untouched(model: Any) -> Iterator[None]:
-    """Call `model` inside this, and its losses and call flags are afterwards as they were."""
+def restored_after_calls(model: Any) -> Iterator[None]:
+    """Call `model` inside this, and its losses and call flags are afterwards as they were.
+
+    Relies on `Layer._called` and `Layer._losses`, since Keras 3.0.
+    """
     with ExitStack() as stack:
-        for layer in model._flatten_layers():
-            stack.enter_context(_as_it_was(layer))
+        for layer in parts(model):
+            stack.enter_context(_restored(layer))
         yield
 
 
 @contextmanager
-def _as_it_was(layer: Any) -> Iterator[None]:
-    called, losses = layer._called, list(layer._losses)
+def _restored(layer: Any) -> Iterator[None]:
+    called = private(layer, "_called", "restored_after_calls")
+    held = private(layer, "_losses", "restored_after_calls")
+    losses = list(held)
     try:
         yield
     finally:
         layer._called = called
-        layer._losses.clear()  # tensors of a traced graph must not stay behind
-        layer._losses.extend(losses)
+        held.clear()  # tensors of a traced graph must not stay behind
+        held.extend(losses)
+
+
+@contextmanager
+def with_attributes(thing: Any, **attributes: Any) -> Iterator[None]:
+    """Give an object other attributes inside this block.
+
+    They are written past Keras's tracking, which would take a tensor for state.
+    """
+    before = {name: vars(thing)[name] for name in attributes if name in vars(thing)}
+    vars(thing).update(attributes)
+    try:
+        yield
+    finally:
+        for name in attributes:
+            del vars(thing)[name]
+        vars(thing).update(before)

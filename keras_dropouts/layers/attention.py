@@ -1,4 +1,4 @@
-"""DropKey and DropHead: wrappers that drop keys or heads of Keras's attention layers."""
+"""Defines DropKey and DropHead, which wrap an attention layer and drop its keys or heads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts.layers.base import BaseDropout, Tensor
-from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.keras_internals.layer_weights import with_heads
+from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 _ATTENTION = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
 
@@ -46,7 +48,7 @@ class _AttentionDropout(WrappingDropout):
         return outputs
 
     def attend(
-        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: random.Stream
+        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: Stream
     ) -> Tensor:
         """Return the outputs of the attention layer in training."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it drops.")
@@ -95,7 +97,7 @@ class DropKey(_AttentionDropout):
     """
 
     def attend(
-        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: random.Stream
+        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: Stream
     ) -> Tensor:
         query, value, key = inputs
         batch, queries, keys = ops.shape(query)[0], ops.shape(query)[1], ops.shape(value)[1]
@@ -103,7 +105,7 @@ class DropKey(_AttentionDropout):
         keep = ops.logical_and(keep, rate < 1.0)
         allowed = self._allowed(query, value, key, arguments)
         for x in {id(x): x for x in inputs if x is not None}.values():
-            sampling.set_mask(x, None)  # Keras cannot join it to a mask with heads; it is in ours
+            set_padding_mask(x, None)  # Keras cannot join it to a mask with heads; it is in ours
         visible = ops.logical_and(keep, allowed)
         visible = ops.where(ops.any(visible, axis=-1, keepdims=True), visible, allowed)
         return self.layer(*inputs, **{**arguments, "attention_mask": visible})
@@ -121,7 +123,7 @@ class DropKey(_AttentionDropout):
             rows, columns = ops.arange(queries)[:, None], ops.arange(keys)[None, :]
             allowed = ops.logical_and(allowed, rows >= columns)
         for x, axis in ((query, -1), (value, -2), (key, -2)):
-            padding = getattr(x, "_keras_mask", None)
+            padding = padding_mask(x)
             if padding is not None:
                 padding = ops.expand_dims(ops.expand_dims(padding, 1), axis)
                 allowed = ops.logical_and(allowed, padding)
@@ -159,18 +161,16 @@ class DropHead(_AttentionDropout):
     """
 
     def attend(
-        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: random.Stream
+        self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: Stream
     ) -> Tensor:
-        project = self.layer._output_dense
-
-        def project_kept(outputs: Tensor) -> Tensor:
+        def dropped(outputs: Tensor) -> Tensor:
             # (batch, ..., heads, head size)
             shape = ops.shape(outputs)
             heads = (shape[0], *(1 for _ in shape[1:-2]), shape[-2], 1)
             keep = masks.draw_keep(stream, heads, rate)
-            return project(masks.apply_mask(outputs, keep, masks.keep_scale(rate)))
+            return masks.apply_mask(outputs, keep, masks.keep_scale(rate))
 
-        with replaced(self.layer, _output_dense=project_kept):
+        with with_heads(self.layer, dropped):
             return self.layer(*inputs, **arguments)
 
 

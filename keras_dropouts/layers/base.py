@@ -1,23 +1,20 @@
-"""What every dropout layer shares: rate, step, seed, saving and what becomes of it."""
+"""Defines what every dropout layer shares: its rate, step and seed, and how it is saved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import generators, schedules
+from keras_dropouts import backends, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
 from keras_dropouts.keras_internals.call_stack import place_in_model, register_key
-from keras_dropouts.noise import masks
-from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.noise import stream as random
-
-Tensor = Any
-Schedule = Callable[[Any], Any]
+from keras_dropouts.keras_internals.layers import build_at_init
+from keras_dropouts.noise import masks, sampler
+from keras_dropouts.noise.stream import Stream, TrainingStream, new_key
+from keras_dropouts.types import Schedule, Tensor
 
 _FOLLOW_SCHEDULE = -1.0  # the value of the rate variable while a schedule sets the rate
 
@@ -62,9 +59,9 @@ class BaseDropout(keras.layers.Layer):
         start = self._encode(self._initial_rate)
         self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
         self._step = self._state("step", (), "int32", 0)
-        self._key = self._state("key", (2,), "int32", random.new_key(self.seed))
+        self._key = self._state("key", (2,), "int32", new_key(self.seed))
         register_key(self, self._key)
-        self._build_at_init()
+        build_at_init(self)
 
     def _check_rate(self, rate: Any) -> float:
         return check_rate(rate)
@@ -113,10 +110,10 @@ class BaseDropout(keras.layers.Layer):
 
     def current_rate(self) -> Tensor:
         """Return the present rate as a float32 scalar tensor, inside a compiled step too."""
-        rate = generators.read(self._rate)
+        rate = backends.read(self._rate)
         if self.schedule is None:
             return rate
-        scheduled = ops.cast(self.schedule(generators.read(self._step)), "float32")
+        scheduled = ops.cast(self.schedule(backends.read(self._step)), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -129,23 +126,24 @@ class BaseDropout(keras.layers.Layer):
         self._count_step(stream)
         return outputs
 
-    def _count_step(self, stream: random.Stream) -> None:
+    def _count_step(self, stream: Stream) -> None:
         """Count a training call; at its end, as PyTorch changes the step that `stream` holds."""
-        if stream.sampler is None:  # a Monte-Carlo sample is no training call
+        if isinstance(stream, TrainingStream):  # a Monte-Carlo sample is no training call
             self._step.assign(stream.step + 1)
 
-    def _next_stream(self) -> random.Stream:
-        sampler = sampling.active()
-        if sampler is not None:
-            return sampler.next_stream(self.draws_by_row)
+    def _next_stream(self) -> Stream:
+        """Return what the layer draws from in this call."""
+        active = sampler.active()
+        if active is not None:
+            return active.next_stream(self.draws_by_row)
         place = place_in_model(self, self._key)
-        return random.Stream(generators.read(self._key), generators.read(self._step), place)
+        return TrainingStream(backends.read(self._key), backends.read(self._step), place)
 
-    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""
         keep = masks.draw_keep(stream, self.mask_shape(inputs), rate)
         scale = masks.keep_scale(rate)
-        return masks.apply_mask(inputs, keep, scale, gradient=stream.sampler is None)
+        return masks.apply_mask(inputs, keep, scale, gradient=stream.for_training)
 
     def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
         """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""

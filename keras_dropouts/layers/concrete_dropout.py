@@ -1,4 +1,4 @@
-"""ConcreteDropout: a wrapper whose dropout rate is learned by gradient descent."""
+"""Defines ConcreteDropout, a wrapper whose dropout rate is learned by gradient descent."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts import generators
-from keras_dropouts.arguments import (
-    check_positive,
-    check_rate,
-    invalid,
-    is_real,
-)
-from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts import backends
+from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
+from keras_dropouts.keras_internals.call_stack import outside_stateless_scope
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.layers.present_rate import PresentRate
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 _DENSE = (keras_layers.Dense, keras_layers.EinsumDense)
 _CONVOLUTIONS = (
@@ -123,7 +120,11 @@ class ConcreteDropout(BaseDropout):
         return math.log(rate) - math.log1p(-rate) if rate > 0.0 else -1e30
 
     def current_rate(self) -> Tensor:
-        return ops.sigmoid(generators.read(self._rate))
+        return ops.sigmoid(backends.read(self._rate))
+
+    def rate_is_unknown(self) -> bool:
+        """Return whether a pure function is running that was not handed the rate."""
+        return outside_stateless_scope(self._rate)
 
     def build(self, input_shape: Any) -> None:
         if not self.layer.built:
@@ -163,9 +164,9 @@ class ConcreteDropout(BaseDropout):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         return self.layer(super().call(inputs, training=training))
 
-    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
-        noise = random.uniform(stream, self.mask_shape(inputs))
-        logit = generators.read(self._rate)
+    def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
+        noise = stream.uniform(self.mask_shape(inputs))
+        logit = backends.read(self._rate)
         kept = masks.concrete_keep(noise, logit, self.temperature)
         factor = kept * (1.0 + ops.exp(logit))  # (1 - z) / (1 - p)
         dtype = inputs.dtype if ops.dtype(inputs) == "float64" else "float32"

@@ -1,4 +1,4 @@
-"""concrete_regularizers: from the data set and the prior to the two factors of ConcreteDropout."""
+"""Computes the two factors of ConcreteDropout from the size of the data set and the prior."""
 
 from __future__ import annotations
 

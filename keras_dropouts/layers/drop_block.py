@@ -1,4 +1,4 @@
-"""DropBlock1D, DropBlock2D and DropBlock3D: dropout of contiguous blocks of a feature map."""
+"""Defines DropBlock1D, DropBlock2D and DropBlock3D, which drop blocks of a feature map."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import check_choice, check_flag, invalid, is_integer
-from keras_dropouts.layers.base import BaseDropout, Schedule, Tensor
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.layers.spatial_dropout import check_data_format
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 _SHARED_DOCSTRING = """
 
@@ -100,7 +101,7 @@ class _DropBlock(BaseDropout):
         if len(input_shape) != self.spatial_rank + 2:
             raise invalid("inputs", f"rank {self.spatial_rank + 2}", tuple(input_shape))
 
-    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         keep = self.keep_mask(inputs, rate, stream)
         scale = masks.keep_scale(rate)
         if self.gamma == "paper":
@@ -108,9 +109,9 @@ class _DropBlock(BaseDropout):
             kept = ops.sum(ops.cast(keep, "int32"))
             share = ops.cast(units, "float32") / ops.cast(ops.maximum(kept, 1), "float32")
             scale = ops.where(rate < 1.0, share, 0.0)
-        return masks.apply_mask(inputs, keep, scale, gradient=stream.sampler is None)
+        return masks.apply_mask(inputs, keep, scale, gradient=stream.for_training)
 
-    def keep_mask(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def keep_mask(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return the boolean mask of what is kept; one channel wide when it is shared."""
         shape = list(self.mask_shape(inputs))
         first = self._first_axis
@@ -125,12 +126,12 @@ class _DropBlock(BaseDropout):
             shape[axes] = [
                 _at_least_one(n - extra) for n, extra in zip(lengths, reach, strict=True)
             ]
-        bits = random.bits(stream, tuple(shape))
+        bits = stream.bits(tuple(shape))
         # A row's threshold is rounded up or down at random, by bits of its own. So each decision
         # has the probability gamma to within 2**-32 or so, though gamma is often so small that
         # rounding it to 16 bits would change it by several percent; and two decisions of one row
         # are as good as independent: their covariance is below 2**-34.
-        rounding = random.uniform(stream, (*shape[:2], *[1] * self.spatial_rank), draw=1)
+        rounding = stream.uniform((*shape[:2], *[1] * self.spatial_rank), draw=1)
         seeds = masks.keep_mask(bits, self._seed_rate(rate, lengths), 16, rounding)
         keep = masks.erode(seeds, self.block_size, first, grow=self.border == "valid")
         sizes = zip(lengths, self.block_size, strict=True)

@@ -1,20 +1,19 @@
-"""DropConnect: a wrapper that drops weights of a layer, not units."""
+"""Defines DropConnect, a wrapper that drops weights of a layer, not units."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts.layers.base import Tensor
-from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
+from keras_dropouts.keras_internals.layer_weights import kernels
+from keras_dropouts.keras_internals.patching import with_attributes
+from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
-
-_KERNELS = ("_kernel", "kernel", "depthwise_kernel", "pointwise_kernel")
+from keras_dropouts.types import Tensor
 
 
 @register
@@ -67,21 +66,17 @@ class DropConnect(WrappingDropout):
     )
     draws_by_row = False
 
-    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
-        kernels = [name for name in _KERNELS if isinstance(self._part(name), keras.Variable)]
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         dropped = {
-            name: self._dropped(self._part(name), rate, stream, draw)
-            for draw, name in enumerate(kernels)
+            name: self._dropped(kernel, rate, stream, draw)
+            for draw, (name, kernel) in enumerate(kernels(self.layer).items())
         }
-        with replaced(self.layer, **dropped):
+        with with_attributes(self.layer, **dropped):
             return call_wrapped(self.layer, inputs, training=True)
 
-    def _part(self, name: str) -> Any:
-        return vars(self.layer).get(name)
-
-    def _dropped(self, kernel: Any, rate: Tensor, stream: random.Stream, draw: int) -> Tensor:
+    def _dropped(self, kernel: Any, rate: Tensor, stream: Stream, draw: int) -> Tensor:
         value = ops.convert_to_tensor(kernel.value)
         keep = masks.draw_keep(stream, tuple(kernel.shape), rate, draw)
         scale = masks.keep_scale(rate)
-        dropped = masks.apply_mask(value, keep, scale, gradient=stream.sampler is None)
+        dropped = masks.apply_mask(value, keep, scale, gradient=stream.for_training)
         return ops.cast(dropped, self.layer.compute_dtype)

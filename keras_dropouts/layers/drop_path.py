@@ -1,4 +1,4 @@
-"""DropPath: dropout of whole samples of a residual branch, and its linear rule over depth."""
+"""Defines DropPath, which drops whole samples of a residual branch, and its rule over depth."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import check_integer, check_rate
-from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 
 @register

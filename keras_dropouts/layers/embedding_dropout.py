@@ -1,4 +1,4 @@
-"""EmbeddingDropout: a wrapper that drops whole rows of an embedding, that is words."""
+"""Defines EmbeddingDropout, a wrapper that drops words: whole rows of an embedding."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts.layers.base import Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 
 @register
@@ -54,7 +54,7 @@ class EmbeddingDropout(WrappingDropout):
         super().__init__(*args, **kwargs)
         self.autocast = False  # bfloat16 does not hold a token's number
 
-    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         outputs = self.layer(inputs)
         keep = masks.draw_keep(stream, (self.layer.input_dim,), rate)
         kept = ops.take(keep, ops.cast(inputs, "int32"), axis=0)

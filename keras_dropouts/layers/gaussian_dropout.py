@@ -1,13 +1,14 @@
-"""GaussianDropout: multiplicative Gaussian noise of the variance that dropout has."""
+"""Defines GaussianDropout, which multiplies by Gaussian noise of the variance of dropout."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
 
-from keras_dropouts.layers.base import BaseDropout, Tensor
-from keras_dropouts.noise import stream as random
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 
 @register
@@ -41,8 +42,8 @@ class GaussianDropout(BaseDropout):
         way to prevent neural networks from overfitting", section 10.
     """
 
-    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
-        noise = random.normal(stream, self.mask_shape(inputs))
+    def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
+        noise = stream.normal(self.mask_shape(inputs))
         keep = 1.0 - rate
         # Twice `where`: the branch not taken must have a finite gradient, too.
         deviation = ops.sqrt(rate / ops.where(keep > 0.0, keep, 1.0))

@@ -1,4 +1,4 @@
-"""MultiSampleDropout: a wrapper that runs a head on several dropout samples of its input."""
+"""Defines MultiSampleDropout, a wrapper that runs a head on several dropout samples."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import keras
 from keras import ops
 
 from keras_dropouts.arguments import check_integer, invalid
-from keras_dropouts.layers.base import Schedule, Tensor
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 
 @register
@@ -60,7 +60,7 @@ class MultiSampleDropout(WrappingDropout):
         super().__init__(layer, rate, seed=seed, **kwargs)
         self.samples = check_integer(samples, "samples", minimum=1)
 
-    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if not keras.backend.is_float_dtype(dtype):
             raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)

@@ -1,4 +1,4 @@
-"""PatchDropout: keeps a random subset of tokens in training, so that less is computed."""
+"""Defines PatchDropout, which keeps a random subset of tokens in training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import keras
 from keras import ops
 
 from keras_dropouts.arguments import check_integer, check_rate, invalid, is_real
-from keras_dropouts.layers.base import BaseDropout, Tensor
-from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.noise import stream as random
+from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 
 @register
@@ -87,17 +88,17 @@ class PatchDropout(BaseDropout):
         self._count_step(stream)
         return outputs
 
-    def drop(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         batch, tokens = ops.shape(inputs)[0], inputs.shape[1]
-        order = ops.argsort(random.uniform(stream, (batch, tokens - self.prefix)), axis=1)
+        order = ops.argsort(stream.uniform((batch, tokens - self.prefix)), axis=1)
         chosen = ops.sort(order[:, : self.kept(tokens) - self.prefix], axis=1)
         chosen = ops.cast(chosen, "int32") + self.prefix
         first = ops.broadcast_to(ops.arange(self.prefix, dtype="int32"), (batch, self.prefix))
         chosen = ops.concatenate([first, chosen], axis=1)
-        mask = getattr(inputs, "_keras_mask", None)
+        mask = padding_mask(inputs)
         outputs = ops.take_along_axis(inputs, ops.expand_dims(chosen, -1), axis=1)
         if mask is not None:
-            sampling.set_mask(outputs, ops.take_along_axis(mask, chosen, axis=1))
+            set_padding_mask(outputs, ops.take_along_axis(mask, chosen, axis=1))
         return outputs
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:

@@ -1,13 +1,12 @@
-"""PresentRate: the metric by which `fit` shows a learned rate and keeps its history."""
+"""Defines PresentRate, the metric by which `fit` shows a learned rate and keeps its history."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state
 
-from keras_dropouts.layers.base import BaseDropout, Tensor
+from keras_dropouts.types import Layer, Tensor
 
 
 class PresentRate(keras.metrics.Metric):
@@ -17,12 +16,12 @@ class PresentRate(keras.metrics.Metric):
     shows the rate at the beginning of the epoch; the history has the one at its end.
     """
 
-    def __init__(self, layer: BaseDropout) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__(name=f"{layer.name}_rate")
         # Neither the layer nor its variable: a metric takes a variable for its own, and saving
         # walks through all it holds.
         self._read = layer.current_rate
-        self._needed = id(layer._rate)
+        self._unknown = layer.rate_is_unknown
         self._last_seen = self.add_variable((), initializer="zeros", name="last_seen")
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
@@ -32,7 +31,6 @@ class PresentRate(keras.metrics.Metric):
         self._last_seen.assign(self._read())
 
     def result(self) -> Tensor:
-        scope = global_state.get_global_attribute("stateless_scope")
-        if scope is not None and self._needed not in scope.state_mapping:
+        if self._unknown():
             return keras.ops.convert_to_tensor(self._last_seen)
         return self._read()

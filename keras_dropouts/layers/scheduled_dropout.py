@@ -1,4 +1,4 @@
-"""ScheduledDropout: dropout of single units at a rate that may follow a schedule."""
+"""Defines ScheduledDropout, dropout of single units at a rate that may follow a schedule."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import invalid, is_integer
-from keras_dropouts.layers.base import BaseDropout, Schedule, Tensor
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 
 @register

@@ -1,4 +1,4 @@
-"""SpatialDropout: dropout of whole channels."""
+"""Defines SpatialDropout, dropout of whole channels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import check_choice, invalid
-from keras_dropouts.layers.base import BaseDropout, Schedule, Tensor
+from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 _KERAS_KIN = {
     3: keras.layers.SpatialDropout1D,

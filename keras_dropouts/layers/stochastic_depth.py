@@ -1,4 +1,4 @@
-"""StochasticDepth: the sum of a skip connection and a branch that is dropped for whole samples."""
+"""Defines StochasticDepth, which adds a branch to its skip connection and drops the branch."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.layers.base import Tensor
 from keras_dropouts.layers.drop_path import DropPath
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 
 @register

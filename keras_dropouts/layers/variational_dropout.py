@@ -1,4 +1,4 @@
-"""VariationalDropout: a wrapper that learns a noise for each weight, and so which are needed."""
+"""Defines VariationalDropout, a wrapper that learns a noise for each weight of a layer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import keras
 import numpy as np
 from keras import layers as keras_layers
 from keras import ops
-from keras.src.backend.common.variables import AutocastScope
 
 from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
-from keras_dropouts.layers.base import Tensor
-from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped, replaced
-from keras_dropouts.noise import stream as random
+from keras_dropouts.keras_internals.dtypes import autocast_scope
+from keras_dropouts.keras_internals.layer_weights import kernel, with_kernel
+from keras_dropouts.keras_internals.patching import with_attributes
+from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Tensor
 
 _K1, _K2, _K3 = 0.63576, 1.87320, 1.48695  # the fit of equation 14
 
@@ -96,7 +98,7 @@ class VariationalDropout(WrappingDropout):
         self._input_shape = tuple(input_shape)
         self.log_variance = self.add_weight(
             name="log_variance",
-            shape=self.layer._kernel.shape,
+            shape=kernel(self.layer).shape,
             dtype="float32",
             initializer=lambda shape, dtype: self._uniform(self._start),
             autocast=False,
@@ -112,8 +114,8 @@ class VariationalDropout(WrappingDropout):
 
         Which weights are 0 must not depend on that.
         """
-        with AutocastScope(None):
-            return ops.cast(ops.convert_to_tensor(self.layer._kernel), "float32")
+        with autocast_scope(None):
+            return ops.cast(ops.convert_to_tensor(kernel(self.layer)), "float32")
 
     @property
     def rate(self) -> float:
@@ -156,20 +158,19 @@ class VariationalDropout(WrappingDropout):
         if training:
             return super().call(inputs, training=True)
         needed = ops.cast(self._log_alpha(self.log_variance) <= self.threshold, "float32")
-        kernel = self._kernel() * needed
-        with replaced(self.layer, _kernel=ops.cast(kernel, self.layer.compute_dtype)):
+        sparse = ops.cast(self._kernel() * needed, self.layer.compute_dtype)
+        with with_kernel(self.layer, sparse):
             return call_wrapped(self.layer, inputs)
 
-    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: random.Stream) -> Tensor:
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         variance = ops.cast(ops.exp(ops.convert_to_tensor(self.log_variance)), "float32")
         wide = ops.cast(inputs, "float32")
         linear = keras.activations.linear
-        alone = {"activation": linear, "use_bias": False, "bias": None, "_kernel": variance}
-        with replaced(self.layer, **alone):
+        with with_kernel(self.layer, variance, activation=linear, use_bias=False, bias=None):
             spread = self.layer.call(ops.square(wide))
-        with replaced(self.layer, activation=linear):
+        with with_attributes(self.layer, activation=linear):
             mean = ops.cast(self.layer.call(inputs), "float32")
-        noise = random.normal(stream, tuple(ops.shape(mean)))
+        noise = stream.normal(tuple(ops.shape(mean)))
         outputs = mean + ops.sqrt(ops.cast(spread, "float32") + 1e-8) * noise
         return self.layer.activation(ops.cast(outputs, self.layer.compute_dtype))
 
@@ -186,8 +187,8 @@ class VariationalDropout(WrappingDropout):
         layer = type(self.layer).from_config(config)
         if self.built:
             layer.build(self._input_shape)
-            kernel, *rest = self.layer.get_weights()
-            layer.set_weights([np.where(self._zeroed(), 0, kernel), *rest])
+            first, *rest = self.layer.get_weights()
+            layer.set_weights([np.where(self._zeroed(), 0, first), *rest])
         return layer
 
     def frozen(self) -> list[keras.layers.Layer]:

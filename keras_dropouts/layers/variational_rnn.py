@@ -1,4 +1,4 @@
-"""VariationalRNN: a wrapper that drops inputs and states of a recurrent layer with one mask."""
+"""Defines VariationalRNN, which drops the same units at all time steps of a recurrent layer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import keras
 from keras import ops
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
-from keras_dropouts.layers.base import Schedule, Tensor
-from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.keras_internals.layer_weights import with_recurrent_mask
+from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
-from keras_dropouts.noise import stream as random
+from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 RECURRENT = (keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.RNN)
 _CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
@@ -95,20 +96,13 @@ class VariationalRNN(WrappingDropout):
             ops.convert_to_tensor(recurrent, "float32"),
             self.layer.compute_dtype,
         )
-        # Keras's cell takes a mask that is there already; the rate only has to be neither 0 nor
-        # 1, and its first implementation is the one that masks what meets the recurrent weights.
-        with replaced(
-            self.layer.cell,
-            recurrent_dropout=0.5,
-            implementation=1,
-            _recurrent_dropout_mask=self._for_each_gate(state),
-        ):
+        with with_recurrent_mask(self.layer.cell, self._for_each_gate(state)):
             outputs = self.layer(inputs * dropped, **arguments)
         self._count_step(stream)
         return outputs
 
     def _mask(
-        self, stream: random.Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any
+        self, stream: Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any
     ) -> Tensor:
         keep = masks.draw_keep(stream, shape, rate, draw)
         return ops.cast(ops.cast(keep, "float32") * masks.keep_scale(rate), dtype)

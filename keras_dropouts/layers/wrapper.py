@@ -1,15 +1,16 @@
-"""What the layers that wrap another layer share: the wrapped layer in config, build and shape."""
+"""Defines what layers that wrap another layer share: its place in config, build and shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.layers.base import BaseDropout, Schedule, Tensor
+from keras_dropouts.keras_internals.layers import takes_training
+from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.noise.stream import Stream
+from keras_dropouts.types import Schedule, Tensor
 
 
 class WrappingDropout(BaseDropout):
@@ -54,7 +55,7 @@ class WrappingDropout(BaseDropout):
         self._count_step(stream)
         return outputs
 
-    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Any) -> Tensor:
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return the outputs of the wrapped layer in training."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it drops.")
 
@@ -79,20 +80,4 @@ class WrappingDropout(BaseDropout):
 
 def call_wrapped(layer: keras.layers.Layer, inputs: Tensor, training: bool = False) -> Tensor:
     """Call a layer, with `training` if it takes it."""
-    return layer(inputs, training=training) if layer._call_has_training_arg else layer(inputs)
-
-
-@contextmanager
-def replaced(thing: Any, **attributes: Any) -> Iterator[None]:
-    """Give an object other attributes for the time of a call.
-
-    They are written past Keras's bookkeeping, which would take a tensor for state.
-    """
-    before = {name: vars(thing)[name] for name in attributes if name in vars(thing)}
-    vars(thing).update(attributes)
-    try:
-        yield
-    finally:
-        for name in attributes:
-            del vars(thing)[name]
-        vars(thing).update(before)
+    return layer(inputs, training=training) if takes_training(layer) else layer(inputs)

@@ -1,4 +1,4 @@
-"""Zoneout: a wrapper by which units of a recurrent state keep their value for a time step."""
+"""Defines Zoneout, a wrapper by which units of a recurrent state keep their value for a step."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import keras
 from keras import ops
 
 from keras_dropouts.arguments import check_rate
-from keras_dropouts.layers.base import Schedule, Tensor
+from keras_dropouts.keras_internals.patching import with_attributes
 from keras_dropouts.layers.variational_rnn import RECURRENT, check_cell
-from keras_dropouts.layers.wrapper import WrappingDropout, replaced
+from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
 from keras_dropouts.registry import register
+from keras_dropouts.types import Schedule, Tensor
 
 
 @register
@@ -176,7 +177,7 @@ def run_zoneout(
         return keras.layers.RNN.inner_loop(layer, *args, **kwargs)
 
     cell = _ZoneoutCell(layer.cell, rates)
-    with replaced(layer, cell=cell, inner_loop=loop):
+    with with_attributes(layer, cell=cell, inner_loop=loop):
         return layer.call(
             ops.cast(inputs, layer.compute_dtype), mask=mask, initial_state=initial_state
         )

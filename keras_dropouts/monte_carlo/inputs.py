@@ -1,4 +1,4 @@
-"""What a user passes to a model, as a flat list of arrays."""
+"""Turns what a user passes to a model into a flat list of arrays."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals import graphs as kinds
-from keras_dropouts.monte_carlo.steps import graph_of
+from keras_dropouts.keras_internals.graphs import graph_of, input_structure, is_graph
 
 
 def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
@@ -19,9 +18,9 @@ def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
     Raises:
         ValueError: if they are not arrays with the same number of rows, at least one.
     """
-    if kinds.is_graph(model):
+    if is_graph(model):
         graph = graph_of(model)
-        if isinstance(x, dict) and not isinstance(graph._inputs_struct, dict):
+        if isinstance(x, dict) and not isinstance(input_structure(graph), dict):
             missing = [tensor.name for tensor in graph.inputs if tensor.name not in x]
             if missing:
                 raise invalid("x", f"a dict with the inputs {missing}", sorted(x))
@@ -36,7 +35,7 @@ def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
     sizes = [len(each) if each.ndim else 0 for each in flat]
     if len(set(sizes)) > 1 or not sizes[0]:
         raise invalid("x", "arrays with the same number of rows, at least one", sizes)
-    if kinds.is_graph(model):
+    if is_graph(model):
         wanted = [tuple(tensor.shape) for tensor in graph_of(model).inputs]
         if not all(map(_fits, flat, wanted)):
             raise invalid("x", f"arrays of shapes {wanted}", [each.shape for each in flat])

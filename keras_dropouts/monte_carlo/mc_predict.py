@@ -1,4 +1,4 @@
-"""mc_predict: many predictions with dropout on, for their mean and their spread."""
+"""Predicts many times with dropout on, for the mean and the spread of the predictions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dropouts import backends
 from keras_dropouts.arguments import check_choice, check_flag, check_integer, check_seed, invalid
-from keras_dropouts.keras_internals import graphs as kinds
-from keras_dropouts.monte_carlo.compiled import compiled
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.monte_carlo.inputs import flat_inputs
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.monte_carlo.sampling_mode import active_parts
-from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.surgery import sources as noise
-
-Tensor = Any
+from keras_dropouts.noise.sampler import Sampler, key_of
+from keras_dropouts.surgery.model_checks import check_model
+from keras_dropouts.surgery.sources import noise_sources
+from keras_dropouts.types import Tensor
 
 # What runs together: rows of a subclassed model, whose insides are not known, and numbers of the
 # largest value that the samples of any other model do not share. More would run no faster.
@@ -131,14 +131,14 @@ def why_quiet(model: Any) -> str | None:
     Raises:
         ValueError: if it is not a built Keras model, or keeps state between calls.
     """
-    kinds.check_model(model)
-    for layer in model._flatten_layers():
+    check_model(model)
+    for layer in parts(model):
         if isinstance(layer, keras.layers.RNN) and layer.stateful:
             expected = "a model that keeps no state between calls"
             raise invalid("model", expected, layer, "Make it again with stateful=False.")
     if active_parts(model):
         return None
-    rates = [source.rate for source in noise.noise_sources(model)]
+    rates = [source.rate for source in noise_sources(model)]
     found = f"all of its {len(rates)} rates are 0" if rates else "it has no dropout layer"
     return f"Nothing in model {model.name!r} drops: {found}."
 
@@ -156,14 +156,14 @@ class _Run:
         inputs = len(keras.tree.flatten(structure))
         self.model = SampledModel(model, call, inputs)
         self.fixed_masks = fixed_masks
-        self._quiet = compiled(self.model.quiet, model)
+        self._quiet = backends.compiled(self.model.quiet, held)
         # One for each number of samples, which is static.
         self._noisy = functools.cache(
-            lambda count: compiled(functools.partial(self._draw, count), held())
+            lambda count: backends.compiled(functools.partial(self._draw, count), held)
         )
         # Both parts at once, which saves a call where all samples run together.
         self._whole = functools.cache(
-            lambda count: compiled(functools.partial(self._predict, count), held())
+            lambda count: backends.compiled(functools.partial(self._predict, count), held)
         )
 
     @property
@@ -183,7 +183,7 @@ class _Run:
         """Return `count` samples; `place` holds the numbers of the batch and the first sample."""
         samples = place[1] + ops.arange(count, dtype="int32")
         rows = ops.shape(first)[0]
-        sampler = sampling.Sampler(key, samples, rows, place[0], self.fixed_masks)
+        sampler = Sampler(key, samples, rows, place[0], self.fixed_masks)
         return self.model.noisy(quiet, masks, sampler)
 
     def _predict(self, count: int, inputs: list[Tensor], key: Tensor, place: Tensor) -> Any:
@@ -194,7 +194,7 @@ class _Run:
     ) -> list[np.ndarray]:
         """Return the flat outputs of one batch, each of shape (count, rows, ...)."""
         tensors = [ops.convert_to_tensor(x) for x in inputs]
-        key = ops.convert_to_tensor(sampling.key_of(seed))
+        key = ops.convert_to_tensor(key_of(seed))
         starts = range(0, count, chunk)
         places = [
             ops.convert_to_tensor([0 if self.fixed_masks else batch, start], "int32")
@@ -215,7 +215,7 @@ class _Run:
 def _run_for(model: Any, structure: Any, fixed_masks: bool) -> _Run:
     """Return the compiled parts of a model, those of the last call where they still serve."""
     # What a traced function holds as a constant: which layers draw, and rates of Keras's own.
-    sources = noise.noise_sources(model)
+    sources = noise_sources(model)
     constants = tuple((id(s.layer), s.attribute, s.ours or s.rate) for s in sources)
     active = tuple(id(part) for part in active_parts(model))
     key = (repr(structure), fixed_masks, constants, active)

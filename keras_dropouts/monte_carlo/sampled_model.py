@@ -14,12 +14,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals.graphs import graph_of, is_graph, output_structure
+from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.monte_carlo.rows import joined, repeated_rows, split_rows
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
-from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample, graph_of
-from keras_dropouts.noise import sampler as sampling
-
-Tensor = Any
+from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample
+from keras_dropouts.noise.sampler import Sampler, activate
+from keras_dropouts.types import Tensor
 
 
 class SampledModel:
@@ -40,11 +41,11 @@ class SampledModel:
         self.active = {id(part) for part in active_parts(model)}
         self.structure: Any = None
         program = Program()
-        if kinds.is_graph(model):
+        if is_graph(model):
             graph = graph_of(model)
             self.inputs = [program.slot(True) for _ in graph.inputs]
             self.outputs = add_graph(program, model, self.inputs)
-            self.structure = keras.tree.map_structure(lambda _: 0, graph._outputs_struct)
+            self.structure = keras.tree.map_structure(lambda _: 0, output_structure(graph))
         else:
             self.inputs = [program.slot(True) for _ in range(inputs)]
             self.outputs = []
@@ -55,7 +56,7 @@ class SampledModel:
         self._mark_noisy()
         noisy = [slot for step in self.steps if step.noisy for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
-        known = kinds.is_graph(model) and noisy
+        known = is_graph(model) and noisy
         self.row_size = max(program.row_size[slot] for slot in noisy) if known else None
 
     @property
@@ -87,11 +88,6 @@ class SampledModel:
         used = {slot for step in self.steps if step.noisy for slot in step.inputs}
         self.frontier = sorted(made_quietly & (used | set(self.outputs)))
 
-    @property
-    def is_noisy(self) -> bool:
-        """Whether anything in the model draws."""
-        return any(step.noisy for step in self.steps)
-
     def quiet(self, inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Return the values that the noisy part needs, and their Keras masks or Nones."""
         values = dict(zip(self.inputs, inputs, strict=True))
@@ -100,18 +96,18 @@ class SampledModel:
                 if not step.noisy:
                     _store(values, step, step.run(values))
         found = [values[slot] for slot in self.frontier]
-        return found, [getattr(x, "_keras_mask", None) for x in found]
+        return found, [padding_mask(x) for x in found]
 
     def noisy(
-        self, quiet: list[Tensor], quiet_masks: list[Tensor], sampler: sampling.Sampler
+        self, quiet: list[Tensor], quiet_masks: list[Tensor], sampler: Sampler
     ) -> list[Tensor]:
         """Return the flat outputs for the samples of `sampler`, of shape (samples, batch, ...)."""
         values = dict(zip(self.frontier, quiet, strict=True))
         for x, mask in zip(quiet, quiet_masks, strict=True):
             if mask is not None:
-                sampling.set_mask(x, mask)
+                set_padding_mask(x, mask)
         repeated: dict[Slot, Tensor] = {}
-        with sampling_mode(self.model, self.active), sampling.activate(sampler):
+        with sampling_mode(self.model, self.active), activate(sampler):
             for step in self.steps:
                 if step.noisy:
                     rows = {
@@ -131,46 +127,28 @@ class SampledModel:
         if slot not in self.frontier or not self._has_rows[slot]:
             return values[slot]
         if slot not in repeated:
-            repeated[slot] = sampling.repeat(values[slot], count)
+            repeated[slot] = repeated_rows(values[slot], count)
         return repeated[slot]
 
-    def _run_each(
-        self, step: Step, rows: dict[Slot, Tensor], sampler: sampling.Sampler
-    ) -> list[Tensor]:
+    def _run_each(self, step: Step, rows: dict[Slot, Tensor], sampler: Sampler) -> list[Tensor]:
         """Run a step once for each sample, on that sample's rows."""
         parts = {
-            slot: _split(x, sampler.count) if self._has_rows[slot] else [x] * sampler.count
+            slot: split_rows(x, sampler.count) if self._has_rows[slot] else [x] * sampler.count
             for slot, x in rows.items()
         }
         made, place = [], sampler.place
         for i in range(sampler.count):
-            with sampling.activate(sampler.one(i)) as one:
+            with activate(sampler.one(i)) as one:
                 made.append(step.run({slot: part[i] for slot, part in parts.items()}))
                 place = one.place
         sampler.place = place
-        return [_joined(xs) for xs in zip(*made, strict=True)]
+        return [joined(xs) for xs in zip(*made, strict=True)]
 
-    def _samples(self, slot: Slot, values: dict[Slot, Tensor], sampler: sampling.Sampler) -> Tensor:
+    def _samples(self, slot: Slot, values: dict[Slot, Tensor], sampler: Sampler) -> Tensor:
         x = values[slot]
         if slot in self.frontier:
             return ops.broadcast_to(x[None], (sampler.count, *ops.shape(x)))
         return ops.reshape(x, (sampler.count, -1, *ops.shape(x)[1:]))
-
-
-def _split(x: Tensor, count: int) -> list[Tensor]:
-    parts = list(ops.split(x, count, axis=0))
-    mask = getattr(x, "_keras_mask", None)
-    if mask is not None:
-        for part, mask_part in zip(parts, _split(mask, count), strict=True):
-            sampling.set_mask(part, mask_part)
-    return parts
-
-
-def _joined(parts: tuple[Tensor, ...]) -> Tensor:
-    whole = ops.concatenate(parts, axis=0)
-    if getattr(parts[0], "_keras_mask", None) is not None:
-        sampling.set_mask(whole, _joined(tuple(part._keras_mask for part in parts)))
-    return whole
 
 
 def _store(values: dict[Slot, Tensor], step: Step, made: list[Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""For the time of a run: dropout on, and drawn from a sampler; everything else as at inference."""
+"""Runs a model with its dropout on, drawn from a sampler, and everything else as at inference."""
 
 from __future__ import annotations
 
@@ -9,58 +9,61 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src import backend  # the functions that Keras's own layers draw with
 
-from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts import backends
+from keras_dropouts.keras_internals.layers import (
+    is_from_keras,
+    parts,
+    seed_generators,
+    takes_training,
+)
+from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
+from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.monte_carlo.compiled import traced_operations
-from keras_dropouts.noise import masks
-from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.noise import stream as random
-from keras_dropouts.surgery import sources as noise
-
-Tensor = Any
+from keras_dropouts.noise import masks, sampler
+from keras_dropouts.noise.stream import Stream
+from keras_dropouts.surgery.sources import holder, rate_attributes
+from keras_dropouts.types import Layer, Tensor
 
 _SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
 _TENSORFLOW_S = (  # how the names of random operations that keep a state begin
     *("Random", "Multinomial", "TruncatedNormal", "ParameterizedTruncatedNormal"),
     *("StatefulUniform", "StatefulStandardNormal", "StatefulTruncatedNormal", "StatefulRandom"),
 )
-_UNSEEDED = ("categorical", "truncated_normal", "shuffle", "gamma", "binomial", "beta")
 
 
-def active_parts(layer: Any) -> list[Any]:
+def active_parts(layer: Layer) -> list[Any]:
     """Return the parts of a layer or model, itself included, that draw in Monte-Carlo sampling.
 
     These are dropout and noise layers with a rate that is not 0 now, and layers outside Keras
     that hold a `keras.random.SeedGenerator`. Augmentation and preprocessing stay off.
     """
     found: dict[int, Any] = {}
-    for part in layer._flatten_layers():
+    for part in parts(layer):
         if _draws(part):
             found[id(part)] = part
             if isinstance(part, BaseDropout):
                 # A cell takes the mask that VariationalRNN draws for it only in training.
-                found |= {id(each): each for each in part._flatten_layers() if _is_recurrent(each)}
+                found |= {id(each): each for each in parts(part) if _is_recurrent(each)}
     return list(found.values())
 
 
 def _is_recurrent(part: Any) -> bool:
-    return isinstance(part, keras.layers.RNN) or hasattr(part, "get_dropout_mask")
+    return isinstance(part, keras.layers.RNN) or is_dropout_cell(part)
 
 
 def _draws(part: Any) -> bool:
     if isinstance(part, BaseDropout):
         rates = (part.rate, *(getattr(part, name, None) for name in _SECOND_RATES))
         return any(rate is not None and rate > 0.0 for rate in rates)
-    attributes = noise.rate_attributes(part)
+    attributes = rate_attributes(part)
     if attributes:
-        values = [getattr(*noise.holder(part, attribute), None) for attribute in attributes]
+        values = [getattr(*holder(part, attribute), None) for attribute in attributes]
         return any(isinstance(value, (int, float)) and value > 0 for value in values)
     # Keras's own other holders of a generator are augmentation, and recurrent layers, which
     # only hand it to their cells.
-    own = type(part).__module__.startswith("keras.src.")
-    return bool(part._seed_generators) and not own
+    return bool(seed_generators(part)) and not is_from_keras(part)
 
 
 def wants_training(layer: Any, active: set[int]) -> bool:
@@ -81,7 +84,7 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     """
     running: list[Any] = []
     with (
-        calls.untouched(model),
+        restored_after_calls(model),
         _call_flags(active, running),
         _seeded_draws(running),
         _no_draws_of_tensorflow(),
@@ -93,8 +96,8 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
 def _call_flags(active: set[int], running: list[Any]) -> Iterator[None]:
     def flagged(original: Any) -> Any:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._call_has_training_arg:
-                on = sampling.active() is not None and wants_training(self, active)
+            if takes_training(self):
+                on = sampler.active() is not None and wants_training(self, active)
                 kwargs["training"] = on
             running.append(self)
             try:
@@ -104,7 +107,7 @@ def _call_flags(active: set[int], running: list[Any]) -> Iterator[None]:
 
         return call
 
-    with calls.replaced_here(keras.layers.Layer, "__call__", flagged):
+    with replaced_in_thread(keras.layers.Layer, "__call__", flagged):
         yield
 
 
@@ -112,27 +115,27 @@ def _call_flags(active: set[int], running: list[Any]) -> Iterator[None]:
 def _seeded_draws(running: list[Any]) -> Iterator[None]:
     def draw_by(name: str, seeded: Callable[..., Any] | None) -> Callable[..., Any]:
         def draw(*args: Any, **kwargs: Any) -> Any:
-            if seeded is None or sampling.active() is None:
+            if seeded is None or sampler.active() is None:
                 raise _unseeded(name, running)
             return seeded(*args, **kwargs)
 
         return draw
 
-    draws: dict[str, Callable[..., Any] | None] = {**_SEEDED, **dict.fromkeys(_UNSEEDED)}
+    draws: dict[str, Callable[..., Any] | None] = {name: _SEEDED.get(name) for name in DRAWS}
     with ExitStack() as stack:
         for name, seeded in draws.items():
             draw = draw_by(name, seeded)
             change = functools.partial(lambda draw, original: draw, draw)
-            stack.enter_context(calls.replaced_here(backend.random, name, change))
+            stack.enter_context(replaced_in_thread(BACKEND_RANDOM, name, change))
         yield
 
 
 @contextmanager
 def _no_draws_of_tensorflow() -> Iterator[None]:
     """Refuse random operations of TensorFlow's own that are traced inside this."""
-    before = len(traced_operations())
+    before = len(backends.traced_operations())
     yield
-    for each in traced_operations()[before:]:
+    for each in backends.traced_operations()[before:]:
         if each.type.startswith(_TENSORFLOW_S):
             raise _not_seeded(f"operation {each.name!r}, a {each.type} of TensorFlow's own")
 
@@ -169,14 +172,14 @@ def _dropout(inputs: Tensor, rate: float, noise_shape: Any = None, seed: Any = N
 def _uniform(
     shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Tensor:
-    numbers = random.uniform(_stream(), _sizes(shape)) * (maxval - minval) + minval
+    numbers = _stream().uniform(_sizes(shape)) * (maxval - minval) + minval
     return ops.cast(numbers, dtype or keras.config.floatx())
 
 
 def _normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None
 ) -> Tensor:
-    numbers = random.normal(_stream(), _sizes(shape)) * stddev + mean
+    numbers = _stream().normal(_sizes(shape)) * stddev + mean
     return ops.cast(numbers, dtype or keras.config.floatx())
 
 
@@ -184,15 +187,15 @@ def _randint(
     shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
 ) -> Tensor:
     span = ops.cast(maxval - minval, "float32")
-    numbers = ops.floor(random.uniform(_stream(), _sizes(shape)) * span)
+    numbers = ops.floor(_stream().uniform(_sizes(shape)) * span)
     return ops.cast(ops.minimum(numbers, span - 1.0), dtype) + ops.cast(minval, dtype)
 
 
-def _stream() -> random.Stream:
-    sampler = sampling.active()
-    if sampler is None:
-        raise RuntimeError("no sampler is active")
-    return sampler.next_stream()
+def _stream() -> Stream:
+    active = sampler.active()
+    if active is None:
+        raise RuntimeError("A layer draws random numbers, and no Monte-Carlo sampler is active.")
+    return active.next_stream()
 
 
 def _sizes(shape: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The graph of a model as a list of steps, nested models included."""
+"""Turns the graph of a model, nested models included, into a list of steps."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from typing import Any
 
 import keras
 
-from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals.graphs import (
+    graph_of,
+    is_graph,
+    nodes_in_order,
+    standardized_inputs,
+)
+from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.monte_carlo.sampling_mode import active_parts
-from keras_dropouts.noise.sampler import set_mask
+from keras_dropouts.types import Layer, Tensor
 
-Tensor = Any
 Slot = int
 
 _DYNAMIC = 128  # the size that a dynamic dimension is taken for
@@ -56,11 +62,6 @@ class Program:
         return slot
 
 
-def graph_of(model: Any) -> Any:
-    """Return the Functional graph of a graph model."""
-    return model._functional if isinstance(model, keras.Sequential) else model
-
-
 def add_graph(program: Program, model: Any, inputs: list[Slot]) -> list[Slot]:
     """Add the steps of a Sequential or Functional model; return the slots of its outputs."""
     graph, held = graph_of(model), weakref.ref(model)
@@ -69,19 +70,15 @@ def add_graph(program: Program, model: Any, inputs: list[Slot]) -> list[Slot]:
     def enter(values: dict[Slot, Tensor]) -> list[Tensor]:
         # What a model's own call does to its inputs before the first layer sees them.
         flat = [_cast_input(held(), values[slot]) for slot in inputs]
-        graph = graph_of(held())
-        made = graph._standardize_inputs(keras.tree.pack_sequence_as(graph._inputs_struct, flat))
+        made = standardized_inputs(held(), flat)
         for before, after in zip(flat, made, strict=True):
-            if getattr(before, "_keras_mask", None) is not None:
-                set_mask(after, before._keras_mask)
-        return list(made)
+            _hand_on_padding_mask(before, after)
+        return made
 
     program.steps.append(Step(enter, inputs, entered))
     slots = dict(zip(map(id, graph.inputs), entered, strict=True))
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if not node.is_input:
-                _add_node(program, node, slots, _batch_size(graph))
+    for node in nodes_in_order(graph):
+        _add_node(program, node, slots, _batch_size(graph))
     return [slots[id(x)] for x in graph.outputs]
 
 
@@ -110,7 +107,7 @@ def _add_node(program: Program, node: Any, slots: dict[int, Slot], batch: int | 
 def _can_inline(operation: Any, arguments: Any) -> bool:
     """Return whether a node is a call of a nested graph model on its inputs alone."""
     plain = all(key == "training" or value is None for key, value in arguments.kwargs.items())
-    return kinds.is_graph(operation) and len(arguments.args) == 1 and plain
+    return is_graph(operation) and len(arguments.args) == 1 and plain
 
 
 def _batch_size(graph: Any) -> int | None:
@@ -118,17 +115,21 @@ def _batch_size(graph: Any) -> int | None:
     return sizes[0] if sizes else None
 
 
-def each_sample(layer: Any) -> bool:
+def each_sample(layer: Layer) -> bool:
     """Return whether samples cannot be rows of one batch for a layer."""
     return any(
         isinstance(part, BaseDropout) and (part.mixes_rows or not part.draws_by_row)
-        for part in layer._flatten_layers()
+        for part in parts(layer)
     )
 
 
 def _cast_input(model: Any, x: Tensor) -> Tensor:
-    mask = getattr(x, "_keras_mask", None)
-    x = model.dtype_policy.convert_input(x, model.autocast, model.input_dtype)
+    converted = model.dtype_policy.convert_input(x, model.autocast, model.input_dtype)
+    _hand_on_padding_mask(x, converted)
+    return converted
+
+
+def _hand_on_padding_mask(before: Tensor, after: Tensor) -> None:
+    mask = padding_mask(before)
     if mask is not None:
-        set_mask(x, mask)
-    return x
+        set_padding_mask(after, mask)

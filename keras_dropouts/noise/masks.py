@@ -1,4 +1,4 @@
-"""From random bits and a rate to a keep-mask and a scale."""
+"""Makes dropout masks, and the scale of what is kept, from random bits and a rate."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts import products
-from keras_dropouts.noise import stream as random
-
-Tensor = Any
+from keras_dropouts import backends
+from keras_dropouts.noise.stream import Stream
+from keras_dropouts.types import Tensor
 
 _NEWTON_STEPS = 6  # of float32's precision for rates up to 0.9999, on every map that was tried
 
 
-def draw_keep(stream: random.Stream, shape: tuple[Any, ...], rate: Tensor, draw: int = 0) -> Tensor:
+def draw_keep(stream: Stream, shape: tuple[Any, ...], rate: Tensor, draw: int = 0) -> Tensor:
     """Return a boolean mask of `shape`, each element False with probability `rate`.
 
     Each takes 16 bits; over the steps the mean probability is the rate itself, see `keep_mask`.
     """
-    return keep_mask(random.bits(stream, shape, draw=draw), rate, 16, random.fraction(stream))
+    return keep_mask(stream.bits(shape, draw=draw), rate, 16, stream.fraction())
 
 
 def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float = 0.5) -> Tensor:
@@ -61,7 +60,7 @@ def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = Tru
 
     gradient: whether a backward pass may follow. It costs time to keep little for one.
     """
-    return products.masked(inputs, keep, scale, gradient)
+    return backends.masked(inputs, keep, scale, gradient)
 
 
 def erode(keep: Tensor, block_sizes: Sequence[int], first_axis: int, grow: bool) -> Tensor:
@@ -168,7 +167,7 @@ def concrete_keep(uniform: Tensor, logit: Tensor, temperature: float) -> Tensor:
     """Return how much is kept when the decision to drop is relaxed, float32 in [0, 1].
 
     1 - z, where z = sigmoid((logit(p) + logit(u)) / t). Written so that an element costs one
-    logarithm and one exponential; 1 - u is exact for the numbers of `random.uniform`.
+    logarithm and one exponential; 1 - u is exact for the numbers of `Stream.uniform`.
     """
     odds_of_keeping = (1.0 - uniform) / uniform
     return ops.sigmoid((ops.log(odds_of_keeping) - logit) * (1.0 / temperature))

@@ -1,7 +1,7 @@
-"""Monte-Carlo sampling: while a sampler is active, dropout draws from the streams of samples.
+"""Draws the random numbers of Monte-Carlo samples, for layers that run while it is active.
 
-The numbers are a function of a seed, the sample, the batch, the place of the draw in the model
-and the index in the batch. On TensorFlow, and in a deployed ONNX file, they are the words of
+The numbers are a function of a seed, the sample, the batch, the place of the noise source in the
+model and the index in the batch. On TensorFlow, and in an exported file, they are the words of
 Philox 4x32-10 with
 
     key     = the two 32-bit words of the seed, low word first
@@ -16,17 +16,16 @@ Rows of one batch follow each other in the block index. A word is one number of 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from keras import ops
-from keras.src import backend
 
-from keras_dropouts.noise import stream as random
-
-Tensor = Any
+from keras_dropouts import backends
+from keras_dropouts.noise.stream import Stream, in_unit_interval, upper_23
+from keras_dropouts.types import Tensor
 
 _LAST_PLACE = 0xFFFF
 _state = threading.local()
@@ -74,45 +73,74 @@ class Sampler:
         """Return a sampler like this one for other samples."""
         return type(self)(self.key, samples, self.rows, self.batch, self.fixed_masks)
 
-    def next_stream(self, by_row: bool = True) -> random.Stream:
-        """Return the stream of the next noise source that is called."""
+    def next_stream(self, by_row: bool = True) -> SampleStream:
+        """Return the stream of the next noise source that is called.
+
+        by_row: whether the first axis of what it draws is the batch.
+        """
         place, self.place = self.place, self.place + 1
         if place > _LAST_PLACE:  # it would share its numbers with another
             raise ValueError(
                 f"Monte-Carlo sampling has streams for {_LAST_PLACE + 1} noise sources."
             )
-        return random.Stream(self.key, self.samples, place, _Source(self, place, by_row))
+        return SampleStream(self, place, by_row)
 
     def draw(self, tag: int, count: Any, width: int) -> Tensor:
-        """Return integers of `width` bits, of shape (number of samples, count)."""
-        return random.sample_bits(self.key, self.samples, self.batch, tag, count, width)
+        """Return integers of `width` bits (16, 23 or 32), of shape (number of samples, count).
+
+        A sample's numbers do not depend on which others are drawn beside it.
+        """
+        numbers = 16 if width == 16 else 32
+        words = backends.sample_bits(self.key, self.samples, self.batch, tag, count, numbers)
+        return upper_23(words) if width == 23 else words
 
 
-class _Source:
-    """What one noise source draws from."""
+class SampleStream(Stream):
+    """The stream of one noise source in all samples of a sampler.
+
+    Shapes are those of all samples' rows. A first dimension of 1 is one draw for all rows of a
+    sample.
+    """
 
     def __init__(self, sampler: Sampler, place: int, by_row: bool) -> None:
         self.sampler = sampler
         self.place = place
         self.by_row = by_row
 
-    def bits(self, shape: tuple[Any, ...], width: int, draw: int) -> Tensor:
-        """Return integers of `width` bits (16, 23 or 32) of a shape: that of all samples' rows.
+    @property
+    def for_training(self) -> bool:
+        return False
 
-        A first dimension of 1 is one draw for all rows of a sample.
-        """
-        sampler, tag = self.sampler, self.place << 16 | draw
-        lead, rest = shape[0], tuple(shape[1:])
+    def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
+        count, arranged = self._layout(shape)
+        return arranged(self.sampler.draw(self.place << 16 | draw, count, width))
+
+    def uniform(self, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
+        count, arranged = self._layout(shape)
+        integers = arranged(self.sampler.draw(self.place << 16 | draw, count, 23))
+        return in_unit_interval(integers)
+
+    def fraction(self) -> Tensor:
+        # Samples are no steps over which a rounded rate could even out: round to the nearest.
+        return ops.convert_to_tensor(0.5, "float32")
+
+    def _layout(self, shape: tuple[Any, ...]) -> tuple[Any, Callable[[Tensor], Tensor]]:
+        """Return how many numbers a sample takes, and what gives all of them their shape."""
+        sampler, lead, rest = self.sampler, shape[0], tuple(shape[1:])
         if not self.by_row:
-            return ops.reshape(sampler.draw(tag, _product(shape), width), shape)
+            return _product(shape), lambda numbers: ops.reshape(numbers, shape)
         shared = isinstance(lead, int) and lead == 1
         if not (shared or sampler.fixed_masks):
-            words = sampler.draw(tag, _product((lead // sampler.count, *rest)), width)
-            return ops.reshape(words, shape)
-        words = ops.reshape(sampler.draw(tag, _product(rest), width), (sampler.count, 1, *rest))
+            count = _product((lead // sampler.count, *rest))
+            return count, lambda numbers: ops.reshape(numbers, shape)
         rows = sampler.rows if shared else lead // sampler.count
-        wide = ops.broadcast_to(words, (sampler.count, rows, *rest))
-        return ops.reshape(wide, (sampler.count * rows, *rest))
+
+        def for_each_row(numbers: Tensor) -> Tensor:
+            numbers = ops.reshape(numbers, (sampler.count, 1, *rest))
+            wide = ops.broadcast_to(numbers, (sampler.count, rows, *rest))
+            return ops.reshape(wide, (sampler.count * rows, *rest))
+
+        return _product(rest), for_each_row
 
 
 def _product(sizes: tuple[Any, ...]) -> Any:
@@ -136,19 +164,3 @@ def activate(sampler: Sampler) -> Iterator[Sampler]:
 def active() -> Sampler | None:
     """Return the sampler that dropout draws from, None outside Monte-Carlo sampling."""
     return getattr(_state, "sampler", None)
-
-
-def set_mask(x: Tensor, mask: Tensor) -> None:
-    """Attach a mask to a tensor, as Keras's layers hand masks on."""
-    backend.set_keras_mask(x, mask)
-
-
-def repeat(x: Tensor, count: int) -> Tensor:
-    """Return `x` as rows of `count` samples, its mask with it."""
-    if count == 1:
-        return x
-    tiled = ops.tile(x, (count, *(1 for _ in x.shape[1:])))
-    mask = getattr(x, "_keras_mask", None)
-    if mask is not None:
-        set_mask(tiled, repeat(mask, count))
-    return tiled

@@ -1,4 +1,4 @@
-"""Copies of layers: a new object from the config, and the state carried over to it."""
+"""Clones layers: makes a new object from the config, and carries the state over to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from typing import Any
 import keras
 
 from keras_dropouts.keras_internals.copying import CopyGraph, copy_layer, no_graph
-
-Layer = Any
+from keras_dropouts.keras_internals.graphs import forget_nodes
+from keras_dropouts.keras_internals.layers import (
+    children,
+    has_own_build,
+    lambda_output_shape,
+    mark_as_built,
+    parts,
+)
+from keras_dropouts.types import Layer
 
 _NATIVE = ("keras.", "keras_dropouts.")
 
@@ -29,7 +36,7 @@ def clone_layer(layer: Layer, copy_graph: CopyGraph = no_graph) -> Layer:
         ValueError: if the layer can neither be copied nor made again from its config.
     """
     ways: list[Callable[[Layer], Layer]] = [_from_config, lambda each: copy_layer(each, copy_graph)]
-    if not all(type(part).__module__.startswith(_NATIVE) for part in layer._flatten_layers()):
+    if not all(type(part).__module__.startswith(_NATIVE) for part in parts(layer)):
         ways.reverse()
     problems: list[Exception] = []
     for way in ways:
@@ -48,7 +55,7 @@ def _from_config(layer: Layer) -> Layer:
     if isinstance(layer, keras.layers.Lambda):
         clone = _clone_lambda(layer)
     else:
-        known = {type(part).__name__: type(part) for part in layer._flatten_layers()}
+        known = {type(part).__name__: type(part) for part in parts(layer)}
         with keras.saving.custom_object_scope(known):
             clone = type(layer).from_config(layer.get_config())
     # Some layers of Keras leave this out of their config (BaseSpatialDropout does).
@@ -61,7 +68,7 @@ def _clone_lambda(layer: Layer) -> Layer:
     # Through its config a Lambda would be marshalled, and lose its globals.
     return keras.layers.Lambda(
         layer.function,
-        output_shape=layer._output_shape,
+        output_shape=lambda_output_shape(layer),
         mask=layer.mask,
         arguments=layer.arguments,
         name=layer.name,
@@ -72,8 +79,7 @@ def _clone_lambda(layer: Layer) -> Layer:
 def clone_operation(operation: Any) -> Any:
     """Return a copy of an operation that is not a layer, free of its places in graphs."""
     clone = copy.copy(operation)
-    clone._inbound_nodes = []
-    clone._outbound_nodes = []
+    forget_nodes(clone)
     return clone
 
 
@@ -110,19 +116,16 @@ def _built_pairs(old: Layer, new: Layer, seen: set[int]) -> list[tuple[Layer, La
     if type(old) is not type(new):
         raise _other_parts(old)
     # A default `build` would call the layer to build its parts; each part knows its own shapes.
-    own_build = not hasattr(type(old).build, "_is_default")
-    own_build = own_build and type(old).build is not keras.Model.build
-    if old.built and not new.built and own_build:
+    if old.built and not new.built and has_own_build(old):
         new.build_from_config(old.get_build_config() or {})
-    if len(old._layers) != len(new._layers):
+    if len(children(old)) != len(children(new)):
         raise _other_parts(old)
     pairs = [(old, new)]
-    for first, second in zip(old._layers, new._layers, strict=True):
+    for first, second in zip(children(old), children(new), strict=True):
         if isinstance(first, keras.layers.Layer):  # metrics are kept among them
             pairs += _built_pairs(first, second, seen)
     if old.built and not new.built:
-        new.built = True
-        new._build_shapes_dict = old._build_shapes_dict
+        mark_as_built(new, like=old)
     return pairs
 
 

@@ -1,13 +1,15 @@
-"""Set the rates of the dropout layers of a model that exists, Keras's own among them."""
+"""Sets the rates of the dropout layers of a model that exists, Keras's own among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
+from keras_dropouts.keras_internals.layers import unlocked
 from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
 
@@ -50,10 +52,7 @@ def set_rates(
         for source, value in chosen
     ]
     for source, value in checked:
-        if source.ours:
-            source.layer.rate = value
-        else:
-            _set_keras_rate(source, value)
+        set_rate(source, value)
     if any(not source.ours for source, _ in checked):
         model.train_function = model.test_function = model.predict_function = None
 
@@ -92,20 +91,51 @@ def _names(source: NoiseSource) -> list[str]:
     return [argument, source.path, kind] if source.rate > 0.0 else [argument]
 
 
-def _set_keras_rate(source: NoiseSource, value: float) -> None:
-    attributes = [source.attribute]
-    # Attention layers hand their rate to a dropout layer of their own.
-    attributes += [name for name in rate_attributes(source.layer) if "." in name]
-    for attribute in attributes:
-        thing, last = holder(source.layer, attribute)
-        if thing is not None:
-            setattr(thing, last, value)
-            _give_seed_generator(thing, value)
+def set_rate(source: NoiseSource, value: float) -> None:
+    """Set the present rate of one noise source; all rates of this project are set here.
+
+    A layer of Keras that was made with a rate of 0 gets the seed generator that it draws with.
+    """
+    if source.ours:
+        source.layer.rate = value
+        return
+    for thing, name in _holders(source):
+        setattr(thing, name, value)
+        _give_seed_generator(thing, value)
+
+
+@contextmanager
+def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]:
+    """Set the rates of noise sources of Keras inside this block; afterwards they are as before.
+
+    Layers of this package keep their rate in a variable, which this is not for: a graph that is
+    traced meanwhile would read the variable later.
+
+    Raises:
+        ValueError: if one of the sources is a layer of this package.
+    """
+    with ExitStack() as stack:
+        for source in sources:
+            if source.ours:
+                raise invalid("sources", "noise sources of Keras", source)
+            for thing, name in _holders(source):
+                stack.callback(setattr, thing, name, getattr(thing, name))
+            set_rate(source, value)
+        yield
+
+
+def _holders(source: NoiseSource) -> list[tuple[Any, str]]:
+    """Return the objects that hold the rate of a source of Keras, and under which names.
+
+    Attention layers hand their rate to a dropout layer of their own.
+    """
+    names = [name for name in rate_attributes(source.layer) if "." in name]
+    found = [holder(source.layer, name) for name in (source.attribute, *names)]
+    return [(thing, name) for thing, name in found if thing is not None]
 
 
 def _give_seed_generator(layer: Any, rate: float) -> None:
     """Give a Keras layer that was made with a rate of 0 what it needs to draw numbers."""
     if rate > 0.0 and getattr(layer, "seed_generator", None) is None:
-        layer._tracker.unlock()
-        layer.seed_generator = keras.random.SeedGenerator(getattr(layer, "seed", None))
-        layer._tracker.lock()
+        with unlocked(layer):
+            layer.seed_generator = keras.random.SeedGenerator(getattr(layer, "seed", None))

@@ -1,100 +1,20 @@
-"""Look at the dropout of a model that exists, put other layers in its place, or add some."""
+"""Replaces the dropout layers of a model that exists, or adds some, in a copy of the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals.graphs import check_model, is_graph
+from keras_dropouts.keras_internals.graphs import inbound_nodes, is_graph
+from keras_dropouts.keras_internals.layers import children, parts, unlocked
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery.clone import carry_state, clone_layer
-from keras_dropouts.surgery.rates import set_rates
+from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
-from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
-
-__all__ = [
-    "DropoutRow",
-    "DropoutTable",
-    "add_dropout",
-    "inspect_dropout",
-    "replace_dropout",
-    "set_rates",
-]
-
-
-class DropoutRow(NamedTuple):
-    """One rate of a model.
-
-    path: names from the model down to the layer, joined by `/`; layer: its class, with the
-    argument where it is not the rate of a dropout layer; rate: the present value; schedule: the
-    schedule it follows, or None; learned: whether gradient descent sets it.
-    """
-
-    path: str
-    layer: str
-    rate: float
-    schedule: str | None
-    learned: bool
-
-
-class DropoutTable(tuple[DropoutRow, ...]):
-    """The rates of a model; prints as a table."""
-
-    def __str__(self) -> str:
-        if not self:
-            return "no dropout"
-        cells = [
-            ("path", "layer", "rate now", "schedule", "learned"),
-            *(
-                (row.path, row.layer, f"{row.rate:.4g}", row.schedule or "-", _yes(row.learned))
-                for row in self
-            ),
-        ]
-        widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in cells
-        ]
-        return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
-
-    __repr__ = __str__
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "-"
-
-
-def inspect_dropout(model: keras.Model) -> DropoutTable:
-    """Return every dropout and noise rate of a model, as rows that print as a table.
-
-    Layers of this package and Keras's own are listed, `dropout=` arguments of recurrent and
-    attention layers and layers inside nested models and wrappers too.
-
-    Args:
-        model: A Keras model; it need not be built.
-
-    Raises:
-        ValueError: if `model` is not a Keras model.
-
-    Example:
-        >>> print(kd.inspect_dropout(model))
-    """
-    if not isinstance(model, keras.Model):
-        raise invalid("model", "a keras.Model", model)
-    return DropoutTable(_row(source) for source in noise_sources(model))
-
-
-def _row(source: NoiseSource) -> DropoutRow:
-    kind = type(source.layer).__name__
-    if not source.ours:
-        attribute = source.attribute.lstrip("_")
-        kind = kind if attribute == "rate" else f"{kind}({attribute}=)"
-        return DropoutRow(source.path, kind, source.rate, None, False)
-    schedule = None if source.layer.schedule is None else str(source.layer.schedule)
-    return DropoutRow(source.path, kind, source.rate, schedule, source.layer.learned)
+from keras_dropouts.surgery.sources import is_removable
 
 
 def replace_dropout(
@@ -139,7 +59,7 @@ def replace_dropout(
 
 def _replace_inside(model: Any, choose: Callable[[Any], Any]) -> None:
     """Replace what is left of the dropout layers: attributes of custom layers."""
-    for layer in list(model._flatten_layers(include_self=False)):
+    for layer in parts(model, include_self=False):
         # Keras's own layers and wrappers of ours hold parts whose rates belong to them.
         if is_graph(layer) or type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts"):
             continue
@@ -153,16 +73,16 @@ def _replace_in(layer: Any, name: str, value: Any, choose: Callable[[Any], Any])
     new = {
         id(part): choose(part)
         for part in keras.tree.flatten(value)
-        if isinstance(part, keras.layers.Layer) and part in layer._layers
+        if isinstance(part, keras.layers.Layer) and part in children(layer)
     }
     if all(part is None for part in new.values()):
         return
-    layer._tracker.unlock()  # a built layer takes no new parts
-    delattr(layer, name)
-    layer._layers[:] = [part for part in layer._layers if new.get(id(part)) is None]
-    swapped = keras.tree.map_structure(lambda part: new.get(id(part)) or part, value)
-    setattr(layer, name, swapped)
-    layer._tracker.lock()
+    with unlocked(layer):
+        delattr(layer, name)
+        held = children(layer)
+        held[:] = [part for part in held if new.get(id(part)) is None]
+        swapped = keras.tree.map_structure(lambda part: new.get(id(part)) or part, value)
+        setattr(layer, name, swapped)
 
 
 def add_dropout(
@@ -221,6 +141,6 @@ def _checked(chosen: Any, layer: Any) -> Any:
     """Return what the user's function gave for a layer, if it is a new layer or None."""
     if chosen is None:
         return None
-    if not isinstance(chosen, keras.layers.Layer) or chosen is layer or chosen._inbound_nodes:
+    if not isinstance(chosen, keras.layers.Layer) or chosen is layer or inbound_nodes(chosen):
         raise invalid("function", f"a function that returns a new layer for {layer.name!r}", chosen)
     return chosen

@@ -1,4 +1,4 @@
-"""Walk a Sequential or Functional model and build a new one with other layers in some places."""
+"""Builds a new Sequential or Functional model with other layers in place of some."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import Any
 
 import keras
 
-from keras_dropouts.keras_internals import graphs as kinds
+from keras_dropouts.keras_internals.graphs import (
+    functional_class,
+    inbound_nodes,
+    input_layer,
+    is_graph,
+    made_by,
+    nodes_in_order,
+)
+from keras_dropouts.keras_internals.layers import children, parts
 from keras_dropouts.surgery.clone import carry_state, clone_layer, clone_operation, clone_whole
+from keras_dropouts.surgery.model_checks import check_graph
+from keras_dropouts.types import Layer
 
-Layer = Any
 Replace = Callable[[Layer], "list[Layer] | None"]
 
 
@@ -44,7 +53,7 @@ def rewrite(model: keras.Model, replace: Replace) -> keras.Model:
     >>> [type(layer).__name__ for layer in new.layers]
     ['Identity']
     """
-    kinds.check_graph(model)
+    check_graph(model)
     rewriter = _Rewriter(replace)
     new = rewriter.model(model)
     rewriter.carry_over()
@@ -57,7 +66,7 @@ def copy_model(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: if it can neither be copied nor made again from its config.
     """
-    return clone_whole(model, _copy_graph) if not kinds.is_graph(model) else rewrite(model, _keep)
+    return clone_whole(model, _copy_graph) if not is_graph(model) else rewrite(model, _keep)
 
 
 def _keep(layer: Layer) -> None:
@@ -66,9 +75,9 @@ def _keep(layer: Layer) -> None:
 
 def _copy_graph(thing: Any, copy: Callable[[Layer], Layer]) -> Any:
     """Return a graph model of the same shape whose layers are those that `copy` returns."""
-    if not kinds.is_graph(thing):
+    if not is_graph(thing):
         return None
-    return _Rewriter(lambda layer: None if kinds.is_graph(layer) else [copy(layer)]).model(thing)
+    return _Rewriter(lambda layer: None if is_graph(layer) else [copy(layer)]).model(thing)
 
 
 class _Rewriter:
@@ -111,7 +120,7 @@ class _Rewriter:
             self.clones += _same_parts(operation, chosen)
             # A layer that cast its input to its own dtype leaves the cast behind.
             return list(chosen) or ([_identity(operation)] if _casts(operation) else [])
-        if kinds.is_graph(operation):
+        if is_graph(operation):
             return [self.model(operation)]
         if type(operation) is keras.layers.TimeDistributed:
             return self._time_distributed(operation)
@@ -133,25 +142,19 @@ class _Rewriter:
         # A Sequential model of no layers cannot be called.
         layers = layers or [_identity(model.layers[-1])]
         kind = type(model) if _plain_constructor(model, keras.Sequential) else keras.Sequential
-        return kind([_new_input(model._layers[0]), *layers], name=model.name)
+        return kind([_new_input(input_layer(model)), *layers], name=model.name)
 
     def _functional(self, model: Any) -> Any:
-        tensors = {
-            id(tensor): _new_input(tensor._keras_history.operation).output
-            for tensor in model.inputs
-        }
-        for depth in sorted(model._nodes_by_depth, reverse=True):
-            for node in model._nodes_by_depth[depth]:
-                if node.is_input:
-                    continue
-                args, kwargs = node.arguments.fill_in(tensors)
-                outputs = _apply(self.stand_ins(node.operation), args, kwargs)
-                flat = keras.tree.flatten(outputs)
-                tensors.update((id(x), y) for x, y in zip(node.outputs, flat, strict=True))
+        tensors = {id(tensor): _new_input(made_by(tensor)[0]).output for tensor in model.inputs}
+        for node in nodes_in_order(model):
+            args, kwargs = node.arguments.fill_in(tensors)
+            outputs = _apply(self.stand_ins(node.operation), args, kwargs)
+            flat = keras.tree.flatten(outputs)
+            tensors.update((id(x), y) for x, y in zip(node.outputs, flat, strict=True))
         inputs, outputs = keras.tree.map_structure(
             lambda tensor: tensors[id(tensor)], (model.input, model.output)
         )
-        plain = _plain_constructor(model, kinds.functional_class(model))
+        plain = _plain_constructor(model, functional_class(model))
         kind = type(model) if plain else keras.Model
         return kind(inputs, outputs, name=model.name)
 
@@ -177,22 +180,22 @@ def _identity(layer: Any) -> Any:
 
 def _casts(layer: Any) -> bool:
     return any(
-        node.outputs[0].dtype != node.input_tensors[0].dtype for node in layer._inbound_nodes
+        node.outputs[0].dtype != node.input_tensors[0].dtype for node in inbound_nodes(layer)
     )
 
 
 def _same_parts(old: Any, stand_ins: list[Any]) -> list[tuple[Any, Any]]:
     """Return the (old, new) pairs of parts of the same name and class."""
-    parts = {(part.name, type(part)): part for part in old._flatten_layers()}
+    known = {(part.name, type(part)): part for part in parts(old)}
     pairs: list[tuple[Any, Any]] = []
     waiting = list(stand_ins)
     while waiting:
         part = waiting.pop()
         key = (part.name, type(part))
-        if key in parts:
-            pairs.append((parts[key], part))
+        if key in known:
+            pairs.append((known[key], part))
         elif isinstance(part, keras.layers.Layer):
-            waiting += part._layers  # a wrapper of another kind may hold a part that is known
+            waiting += children(part)  # a wrapper of another kind may hold a part that is known
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""The one table of Keras's own noise sources, and the walk that finds every source in a model."""
+"""Lists the noise sources of Keras in one table, and finds every noise source in a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.keras_internals.layers import children
+from keras_dropouts.keras_internals.rate_attributes import (
+    GROUP_QUERY_ATTENTION,
+    MULTI_HEAD_ATTENTION,
+    is_dropout_cell,
+)
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.types import Layer
 
 _CELL = ("dropout", "recurrent_dropout")
 
@@ -23,8 +30,8 @@ RATE_ATTRIBUTES: dict[type, tuple[str, ...]] = {
     keras.layers.LSTMCell: _CELL,
     keras.layers.GRUCell: _CELL,
     keras.layers.SimpleRNNCell: _CELL,
-    keras.layers.MultiHeadAttention: ("_dropout", "_dropout_layer.rate"),
-    keras.layers.GroupQueryAttention: ("dropout", "_dropout_layer.rate"),
+    keras.layers.MultiHeadAttention: MULTI_HEAD_ATTENTION,
+    keras.layers.GroupQueryAttention: GROUP_QUERY_ATTENTION,
     keras.layers.Attention: ("dropout",),  # AdditiveAttention is a kind of it
 }
 
@@ -44,7 +51,7 @@ class NoiseSource:
     """One rate in a model: where it is, who holds it and its present value."""
 
     path: str
-    layer: Any
+    layer: Layer
     attribute: str
     rate: float
 
@@ -54,16 +61,15 @@ class NoiseSource:
         return isinstance(self.layer, BaseDropout)
 
 
-def rate_attributes(layer: Any) -> tuple[str, ...]:
+def rate_attributes(layer: Layer) -> tuple[str, ...]:
     """Return the names of the attributes of a Keras layer that hold a rate."""
     for kind, attributes in RATE_ATTRIBUTES.items():
         if isinstance(layer, kind):
             return attributes
-    # ConvLSTM cells are not public, and cells of users mix the same helper in.
-    return _CELL if hasattr(layer, "get_dropout_mask") else ()
+    return _CELL if is_dropout_cell(layer) else ()
 
 
-def holder(layer: Any, attribute: str) -> tuple[Any, str]:
+def holder(layer: Layer, attribute: str) -> tuple[Any, str]:
     """Return the object that holds a dotted attribute and the last part of its name.
 
     The object is None where a part is not built yet.
@@ -72,7 +78,7 @@ def holder(layer: Any, attribute: str) -> tuple[Any, str]:
     return functools.reduce(lambda thing, part: getattr(thing, part, None), parts, layer), last
 
 
-def is_removable(layer: Any) -> bool:
+def is_removable(layer: Layer) -> bool:
     """Return whether a layer is the identity once dropout is off."""
     if isinstance(layer, keras.layers.TimeDistributed):
         return is_removable(layer.layer)
@@ -82,7 +88,7 @@ def is_removable(layer: Any) -> bool:
     return isinstance(layer, REMOVABLE)
 
 
-def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def walk(layer: Layer, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (path, layer) for everything inside a layer or model, each layer once.
 
     Paths are names joined by `/`, relative to `layer`, which is not yielded itself.
@@ -90,8 +96,8 @@ def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     yield from _walk(layer, path, {id(layer)})
 
 
-def _walk(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    for child in layer._layers:
+def _walk(layer: Layer, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    for child in children(layer):
         # Metrics are kept beside the layers; they are not part of the model's function.
         if id(child) in seen or not isinstance(child, keras.layers.Layer):
             continue

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_dropouts as kd
-from keras_dropouts import products
+from keras_dropouts import backends
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 SCALE = np.float32(1.0) / np.float32(0.7)
@@ -14,7 +14,7 @@ SCALE = np.float32(1.0) / np.float32(0.7)
 
 def masked(x, keep, gradient=True):
     tensors = ops.convert_to_tensor(x), ops.convert_to_tensor(keep), ops.convert_to_tensor(SCALE)
-    return ops.convert_to_numpy(products.masked(*tensors, gradient))
+    return ops.convert_to_numpy(backends.masked(*tensors, gradient))
 
 
 def data(shape, mask_shape=None):
@@ -36,7 +36,7 @@ def test_kept_values_are_scaled_and_the_others_zero(shape, mask_shape, gradient)
 def test_the_scale_is_not_rounded_to_the_inputs_dtype(dtype):
     x, keep = data((16, 8))
     low = ops.cast(x, dtype)
-    result = products.masked(low, ops.convert_to_tensor(keep), ops.convert_to_tensor(SCALE), True)
+    result = backends.masked(low, ops.convert_to_tensor(keep), ops.convert_to_tensor(SCALE), True)
     assert keras.backend.standardize_dtype(result.dtype) == dtype
     wide = ops.convert_to_numpy(ops.cast(low, "float32"))
     expected = ops.cast(np.where(keep, wide * SCALE, 0.0).astype("float32"), dtype)
@@ -59,7 +59,7 @@ if keras.backend.backend() == "jax":
         )
 
         def product(x):
-            return products.masked(x, keep, scale, True)
+            return backends.masked(x, keep, scale, True)
 
         y, backward = jax.vjp(product, x)
         kept = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(backward))
@@ -72,6 +72,8 @@ if keras.backend.backend() == "jax":
 if TENSORFLOW:
     import tensorflow as tf
 
+    from keras_dropouts.backends import tensorflow
+
     def graph_of(layer, shape, training):
         """Return the operations of a traced call."""
         call = tf.function(lambda x: layer(x, training=training), autograph=False)
@@ -81,7 +83,7 @@ if TENSORFLOW:
     @pytest.mark.parametrize("shape", [(1,), (63,), (64,), (5, 13), (2, 3, 4, 64)])
     @pytest.mark.parametrize("batch", ["known", "unknown"])
     def test_the_gradient_is_the_mask_times_the_scale(shape, packed_from, batch, monkeypatch):
-        monkeypatch.setattr(products, "_PACKED_FROM", packed_from)
+        monkeypatch.setattr(tensorflow, "_PACKED_FROM", packed_from)
         x, keep = data(shape)
         unknown = (None, *shape[1:])
 
@@ -89,7 +91,7 @@ if TENSORFLOW:
         def gradient(x, keep, upstream):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = products.masked(x, keep, tf.constant(SCALE), True)
+                y = backends.masked(x, keep, tf.constant(SCALE), True)
             return y, tape.gradient(y, x, output_gradients=upstream)
 
         if batch == "unknown":
@@ -104,9 +106,9 @@ if TENSORFLOW:
     @pytest.mark.parametrize("count", [1, 64, 100, 4096])
     def test_packed_flags_are_an_eighth_of_their_bytes(count):
         flags = tf.cast(tf.constant(np.random.default_rng(0).random(count) < 0.5), tf.uint8)
-        packed = products._pack(flags)
+        packed = tensorflow._pack(flags)
         assert packed.dtype.size * int(tf.size(packed)) == -(-count // 64) * 8
-        again = products._unpack(packed, tf.constant(3.0))[:count]
+        again = tensorflow._unpack(packed, tf.constant(3.0))[:count]
         np.testing.assert_array_equal(again, 3.0 * flags.numpy())
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Functions of Keras are replaced for one thread alone, and put back whatever the order."""
+"""Tests that functions of Keras are replaced for one thread alone, and restored after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_dropouts as kd
-from keras_dropouts.keras_internals import patching as calls
+from keras_dropouts.keras_internals.patching import replaced_in_thread
 
 
 def _shout(original: Any) -> Any:
@@ -22,18 +22,18 @@ def _shout(original: Any) -> Any:
 def test_replaced_in_this_thread_and_put_back() -> None:
     owner = SimpleNamespace(say=lambda word: f"{word}!")
     before = owner.say
-    with calls.replaced_here(owner, "say", _shout):
+    with replaced_in_thread(owner, "say", _shout):
         assert owner.say("a") == "A!"
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(owner.say, "a").result() == "a!"
-        with calls.replaced_here(owner, "say", lambda original: lambda word: original(word) + "?"):
+        with replaced_in_thread(owner, "say", lambda original: lambda word: original(word) + "?"):
             assert owner.say("a") == "A!?"
     assert owner.say is before
 
 
 def test_put_back_after_an_error() -> None:
     owner = SimpleNamespace(say=str)
-    with pytest.raises(KeyError), calls.replaced_here(owner, "say", _shout):
+    with pytest.raises(KeyError), replaced_in_thread(owner, "say", _shout):
         raise KeyError("a")
     assert owner.say is str
 
@@ -44,10 +44,10 @@ def test_two_threads_take_turns() -> None:
 
     def other() -> None:
         started.set()
-        with calls.replaced_here(owner, "say", _shout):
+        with replaced_in_thread(owner, "say", _shout):
             seen.append(owner.say("a"))
 
-    with calls.replaced_here(owner, "say", lambda original: lambda word: original(word) * 2):
+    with replaced_in_thread(owner, "say", lambda original: lambda word: original(word) * 2):
         thread = threading.Thread(target=other)
         thread.start()
         assert started.wait(10)

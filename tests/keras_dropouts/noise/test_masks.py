@@ -12,7 +12,7 @@ ALL_16 = np.arange(2**16)
 
 
 def as_bits(values, width=16):
-    """Return values from 0 on as the dtype that the backend's `random.bits` has."""
+    """Return values from 0 on as the dtype that the backend's `Stream.bits` has."""
     if keras.backend.backend() == "torch":
         return ops.convert_to_tensor((values - 2 ** (width - 1)).astype(f"int{width}"))
     return ops.convert_to_tensor(values.astype(f"uint{width}"))

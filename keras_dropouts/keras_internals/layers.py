@@ -1,0 +1,143 @@
+"""Reads what a Keras layer keeps to itself: its parts, its `training` argument and its build."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from keras_dropouts.keras_internals.versions import first_of, private
+from keras_dropouts.types import Layer
+
+
+def parts(layer: Layer, include_self: bool = True) -> list[Layer]:
+    """Return a layer or model and all layers inside it, each once.
+
+    Relies on `Layer._flatten_layers`, since Keras 3.0. As there, metrics may be among them.
+    """
+    return list(private(layer, "_flatten_layers", "parts")(include_self=include_self))
+
+
+def children(layer: Layer) -> list[Any]:
+    """Return the layers and metrics that a layer holds itself, in the order in which it got them.
+
+    It is the list of the layer itself, not a copy. Relies on `Layer._layers`, since Keras 3.0.
+    """
+    return private(layer, "_layers", "children")
+
+
+def takes_training(layer: Layer) -> bool:
+    """Return whether the `call` of a layer has an argument `training`.
+
+    Relies on `Layer._call_has_training_arg`, since Keras 3.0.
+    """
+    return bool(private(layer, "_call_has_training_arg", "takes_training"))
+
+
+def training_default(layer: Layer) -> Any:
+    """Return the default of `training` in the `call` of a layer, None where it has none.
+
+    Relies on `Layer._call_signature`, since Keras 3.0.
+    """
+    signature: inspect.Signature = private(layer, "_call_signature", "training_default")
+    parameter = signature.parameters.get("training")
+    if parameter is None or parameter.default is inspect.Parameter.empty:
+        return None
+    return parameter.default
+
+
+def seed_generators(layer: Layer) -> list[Any]:
+    """Return the seed generators that a layer holds itself.
+
+    Relies on `Layer._seed_generators`, since Keras 3.0.
+    """
+    return private(layer, "_seed_generators", "seed_generators")
+
+
+def is_from_keras(layer: Any) -> bool:
+    """Return whether the class of a layer is one of Keras's own.
+
+    Relies on their modules being called `keras.src...`, since Keras 3.0.
+    """
+    return type(layer).__module__.startswith("keras.src.")
+
+
+def build_shapes(layer: Layer) -> dict[str, Any] | None:
+    """Return the shapes that a layer was built with, by argument, None where they are not known.
+
+    Relies on `Layer._build_shapes_dict`, since Keras 3.0.
+    """
+    return getattr(layer, "_build_shapes_dict", None)
+
+
+def has_own_build(layer: Layer) -> bool:
+    """Return whether the class of a layer defines `build`, which then needs no call of the layer.
+
+    Relies on the mark `_is_default` of `Layer.build`, since Keras 3.0.
+    """
+    build = type(layer).build
+    return not hasattr(build, "_is_default") and build is not keras.Model.build
+
+
+def mark_as_built(layer: Layer, like: Layer) -> None:
+    """Note that a layer is built, with the shapes with which `like` was built.
+
+    Relies on `Layer._build_shapes_dict`, since Keras 3.0.
+    """
+    layer.built = True
+    layer._build_shapes_dict = private(like, "_build_shapes_dict", "mark_as_built")
+
+
+def build_at_init(layer: Layer) -> None:
+    """Mark a layer as built if its class has no `build`; its `__init__` calls this at the end.
+
+    Relies on `Layer._build_at_init`, since Keras 3.10.
+    """
+    private(layer, "_build_at_init", "build_at_init")()
+
+
+def lambda_output_shape(layer: keras.layers.Lambda) -> Any:
+    """Return the output shape that a Lambda layer was given, or None.
+
+    Relies on `Lambda._output_shape`, since Keras 3.0.
+    """
+    return private(layer, "_output_shape", "lambda_output_shape")
+
+
+@contextmanager
+def unlocked(layer: Layer) -> Iterator[None]:
+    """Let a built layer take new parts and weights inside this block.
+
+    Relies on `Layer._tracker`, since Keras 3.0.
+    """
+    tracker = private(layer, "_tracker", "unlocked")
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        yield
+    finally:
+        if locked:
+            tracker.lock()
+
+
+@contextmanager
+def without_tracking() -> Iterator[None]:
+    """Let layers take attributes inside this block that are not noted as their parts.
+
+    Relies on `DotNotTrackScope`, since Keras 3.0.
+    """
+    scope = first_of("without_tracking", "keras.src.utils.tracking:DotNotTrackScope")
+    with scope():
+        yield
+
+
+def compute_output_spec(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what a function returns for symbolic tensors, as symbolic tensors.
+
+    Relies on `compute_output_spec` of Keras's backends, since Keras 3.0.
+    """
+    compute = first_of("compute_output_spec", "keras.src.backend:compute_output_spec")
+    return compute(function, *args, **kwargs)

@@ -1,0 +1,82 @@
+"""Lists the dropout and noise rates of a model as a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+
+from keras_dropouts.arguments import invalid
+from keras_dropouts.surgery.sources import NoiseSource, noise_sources
+
+
+class DropoutRow(NamedTuple):
+    """One rate of a model.
+
+    path: names from the model down to the layer, joined by `/`; layer: its class, with the
+    argument where it is not the rate of a dropout layer; rate: the present value; schedule: the
+    schedule it follows, or None; learned: whether gradient descent sets it.
+    """
+
+    path: str
+    layer: str
+    rate: float
+    schedule: str | None
+    learned: bool
+
+
+class DropoutTable(tuple[DropoutRow, ...]):
+    """The rates of a model; prints as a table."""
+
+    def __str__(self) -> str:
+        if not self:
+            return "no dropout"
+        cells = [
+            ("path", "layer", "rate now", "schedule", "learned"),
+            *(
+                (row.path, row.layer, f"{row.rate:.4g}", row.schedule or "-", _yes(row.learned))
+                for row in self
+            ),
+        ]
+        widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in cells
+        ]
+        return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+    __repr__ = __str__
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "-"
+
+
+def inspect_dropout(model: keras.Model) -> DropoutTable:
+    """Return every dropout and noise rate of a model, as rows that print as a table.
+
+    Layers of this package and Keras's own are listed, `dropout=` arguments of recurrent and
+    attention layers and layers inside nested models and wrappers too.
+
+    Args:
+        model: A Keras model; it need not be built.
+
+    Raises:
+        ValueError: if `model` is not a Keras model.
+
+    Example:
+        >>> print(kd.inspect_dropout(model))
+    """
+    if not isinstance(model, keras.Model):
+        raise invalid("model", "a keras.Model", model)
+    return DropoutTable(_row(source) for source in noise_sources(model))
+
+
+def _row(source: NoiseSource) -> DropoutRow:
+    kind = type(source.layer).__name__
+    if not source.ours:
+        attribute = source.attribute.lstrip("_")
+        kind = kind if attribute == "rate" else f"{kind}({attribute}=)"
+        return DropoutRow(source.path, kind, source.rate, None, False)
+    schedule = None if source.layer.schedule is None else str(source.layer.schedule)
+    return DropoutRow(source.path, kind, source.rate, schedule, source.layer.learned)
