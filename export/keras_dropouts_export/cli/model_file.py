@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,9 +12,26 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
-from keras_dropouts_export.destination import check_target, put_in_place, workplace
+from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import inference_function
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """How a .keras file lies on disk, as `destination.Layout` asks for it."""
+
+    suffixes: tuple[str, ...] = (".keras",)
+    title: str = "a .keras file"
+    is_folder: bool = False
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return every path that it may take."""
+        return (path,)
+
+    def recognizes(self, path: Path) -> bool:
+        """Return whether what is at `path` may be one."""
+        return path.is_file()
 
 
 def read_model(path: str | os.PathLike[str]) -> keras.Model:
@@ -53,7 +71,8 @@ def write_verified(
         ExportError: if the two differ; nothing is written.
     """
     step = progress or (lambda _: None)
-    target = check_target(path, "keras", overwrite)
+    layout = KerasFile()
+    target = check_destination(path, layout, overwrite)
     with workplace(target) as work:
         step("save")
         made = work / target.name
@@ -70,4 +89,4 @@ def write_verified(
                         f"model's in a batch of {batch}."
                     )
         step("place")
-        put_in_place(made, target, work, overwrite)
+        put_in_place(made, target, layout, overwrite)

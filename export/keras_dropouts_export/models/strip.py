@@ -14,7 +14,7 @@ from keras_dropouts.arguments import check_flag
 from keras_dropouts.keras_internals.graphs import is_graph
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
-from keras_dropouts.surgery.rates import set_source
+from keras_dropouts.surgery.rates import set_rate
 from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.models.drawing_layers import random_layers
@@ -136,7 +136,7 @@ def silence(model: Any) -> list[NoiseSource]:
     """Set every rate inside `model` to zero and return the sources, as they were."""
     sources = noise_sources(model)
     for source in sources:
-        set_source(source, 0.0)
+        set_rate(source, 0.0)
     return sources
 
 
