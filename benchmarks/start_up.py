@@ -40,6 +40,7 @@ def cpu_seconds(command: list[str], environment: dict[str, str]) -> float:
         stderr=subprocess.DEVNULL,
     )
     _, status, used = os.wait4(process.pid, 0)
+    process.returncode = status
     if status:
         raise SystemExit(f"{' '.join(command)} failed. Run it to see why.")
     return used.ru_utime + used.ru_stime

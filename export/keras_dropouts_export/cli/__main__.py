@@ -13,14 +13,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is one message and exit status 1, no traceback."""
     try:
         requirements.check()
-    except ModuleNotFoundError as error:
-        sys.exit(f"Error: {error}")
-    from keras_dropouts_export.cli.commands import cli
+        from keras_dropouts_export.cli.commands import cli  # it needs click
 
-    try:
         cli(args=arguments, prog_name=requirements.COMMAND)
-    except (ValueError, TypeError, OSError, ExportError) as error:
-        sys.exit(f"Error: {error}")
+    except (ValueError, TypeError, OSError, ModuleNotFoundError, ExportError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_export_with_all_samples_in_chunks(capsys, saved, tmp_path):
     assert (info.name, info.shape) == ("score_samples", [5, "batch", 3])
     assert [each.name for each in session.get_inputs()] == ["image", "seed"]
     properties = session.get_modelmeta().custom_metadata_map
-    assert json.loads(properties["keras_dropouts.monte_carlo.mc_predict"])["chunk_size"] == 2
+    assert json.loads(properties["keras_dropouts.monte_carlo"])["chunk_size"] == 2
     status, text, _ = run(capsys, "verify", saved, out)
     assert (status, f"{out}: equal" in text) == (0, True)
 
@@ -319,9 +319,9 @@ def _text(tmp_path, saved):
 @pytest.mark.parametrize("command", ["inspect", "strip", "export", "verify", "doctor"])
 def test_bad_model_files(capsys, saved, tmp_path, make, command):
     path = make(tmp_path, saved)
-    more = [] if command in ("inspect", "doctor") else [tmp_path / "out.keras"]
+    more = {"strip": ["out.keras"], "export": ["out.onnx"], "verify": ["out.onnx"]}.get(command, [])
     before = sorted(each.name for each in tmp_path.iterdir())
-    status, out, err = run(capsys, command, path, *more)
+    status, out, err = run(capsys, command, path, *(tmp_path / name for name in more))
     assert status == 1
     assert err.startswith("Error: Invalid value for argument `model`. Expected ")
     assert str(path) in err
@@ -339,9 +339,8 @@ def test_lambda_message_names_safe_mode(capsys, saved, tmp_path):
     [
         ("strip", "missing/out.keras", "a path in an existing folder"),
         ("strip", "out.onnx", "a file name that ends in .keras"),
-        ("strip", "model.keras", "a path where nothing is"),
         ("export", "missing/out.onnx", "a path in an existing folder"),
-        ("export", "out.keras", "the name of a folder"),
+        ("export", "out.keras", "a name that ends in one of .onnx"),
         ("export", "model.keras/out.onnx", "a path in a folder"),
     ],
 )
@@ -353,6 +352,15 @@ def test_bad_targets(capsys, saved, tmp_path, command, out, message):
     assert message in err
     assert saved.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_a_model_is_not_written_over_itself(capsys, saved):
+    before = saved.read_bytes()
+    status, _, err = run(capsys, "strip", saved, saved)
+    assert status == 1
+    assert err.startswith(f"Error: '{saved}' already exists.")
+    assert "--overwrite" in err
+    assert saved.read_bytes() == before
 
 
 def test_existing_target_is_replaced_only_when_asked(capsys, saved, tmp_path):
