@@ -10,7 +10,6 @@ import tensorflow as tf
 from onnx import TensorProto, helper
 
 from keras_dropouts.noise import sampler as sampling
-from keras_dropouts.noise import stream as random
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Counter, philox
 from plain_graph import PlainGraph
 
@@ -79,7 +78,7 @@ def test_the_numbers_are_those_of_a_sampler(width: int) -> None:
     samples = tf.range(12)
     sampler = sampling.Sampler(tf.constant(sampling.key_of(7)), samples, 5, tf.constant(2))
     tag = 6 << 16 | 1
-    words = random.sample_bits(sampler.key, samples, sampler.batch, tag, 77, width)
+    words = sampler.draw(tag, 77, width)
     np.testing.assert_array_equal(drawn(session(width), 7, 2, tag, 0, 12, 77), words.numpy())
 
 
