@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from keras import ops
@@ -15,6 +15,8 @@ from keras_dropouts.noise import masks
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
 from keras_dropouts.types import Schedule, Tensor
+
+_Class = TypeVar("_Class", bound=type)
 
 _SHARED_DOCSTRING = """
 
@@ -163,10 +165,10 @@ def _at_least_one(length: Any) -> Any:
     return max(length, 1) if isinstance(length, int) else ops.maximum(length, 1)
 
 
-def _documented(shape: str, example: str) -> Callable[[type], type]:
+def _documented(shape: str, example: str) -> Callable[[_Class], _Class]:
     """Return a decorator that adds to a docstring what the three layers have in common."""
 
-    def add(cls: type) -> type:
+    def add(cls: _Class) -> _Class:
         shared = _SHARED_DOCSTRING.format(name=cls.__name__, shape=shape, example=example)
         cls.__doc__ = f"{cls.__doc__}{shared}"
         return cls

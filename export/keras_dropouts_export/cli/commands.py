@@ -49,14 +49,16 @@ _SAMPLING = (
         "[default: philox]",
     ),
 )
-_EPILOG = """\b
-Shell completion: put the line for your shell into the file beside it.
-  bash  ~/.bashrc
-    eval "$(_KERAS_DROPOUTS_COMPLETE=bash_source keras-dropouts)"
-  zsh   ~/.zshrc
-    eval "$(_KERAS_DROPOUTS_COMPLETE=zsh_source keras-dropouts)"
-  fish  ~/.config/fish/completions/keras-dropouts.fish
-    _KERAS_DROPOUTS_COMPLETE=fish_source keras-dropouts | source
+_EPILOG = """\
+Shell completion: add the line for your shell to the file that is named above it.
+
+\b
+bash: ~/.bashrc
+  eval "$(_KERAS_DROPOUTS_COMPLETE=bash_source keras-dropouts)"
+zsh: ~/.zshrc
+  eval "$(_KERAS_DROPOUTS_COMPLETE=zsh_source keras-dropouts)"
+fish: ~/.config/fish/completions/keras-dropouts.fish
+  _KERAS_DROPOUTS_COMPLETE=fish_source keras-dropouts | source
 """
 
 

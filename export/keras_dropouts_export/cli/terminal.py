@@ -57,7 +57,9 @@ def print_parity(report: ParityReport) -> None:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table with a line at the top."""
-    table = Table(*head, header_style="bold")
+    table = Table(header_style="bold")
+    for name in head:
+        table.add_column(name, overflow="fold")  # in a narrow terminal no path is cut short
     for row in rows:
         table.add_row(*row)
     # Only a terminal has an edge; in a pipe or a file nothing is cut or wrapped.
