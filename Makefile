@@ -1,17 +1,51 @@
-# The project's commands; each makes the virtual environment first where there is none.
+# The project's commands; each makes the virtual environment that it needs where there is none.
 
 PYTHON ?= python3
 VENV ?= .venv
+VERSIONS ?= newest
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+OLDEST := .venv-oldest
+NIGHTLY := .venv-nightly
 PEERS := .venv-peers
+
+PIP := -m pip --disable-pip-version-check --quiet --quiet
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup
+
+# What is tested beside the newest versions: layers, Monte-Carlo, surgery, and the export of every
+# third entry of the zoo.
+SELECTION := tests/keras_dropouts tests/keras_dropouts_export --zoo-third
+# The wheel among what is installed already, and the layers without TensorFlow.
+INSTALLING := tests/test_installing.py
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
+# A Python by its name: the one on the PATH where it runs (a shim of pyenv may not), or pyenv's own.
+found = $(or $(shell $(1) -c '' 2>/dev/null && echo $(1)),$(lastword $(sort $(wildcard \
+	$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(1)))),$(1))
+
+# `make test-python` takes Python 3.13 where it is not told another one.
+OTHER = $(if $(filter file,$(origin PYTHON)),python3.13,$(PYTHON))
+OTHER_VENV = .venv-$(patsubst python%,%,$(notdir $(OTHER)))
+
+# $(call install,PYTHON,FOLDER,EXTRA,VERSIONS): make a virtual environment, or bring it up to date.
+define install
+@command -v $(1) >/dev/null || { echo \
+	"There is no $(1) here. Set another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+@$(1) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else \
+	"keras-dropouts needs Python 3.11 or newer, and $(1) is %d.%d. " % v + \
+	"Set another one: make PYTHON=/path/to/python3.12")'
+@echo "Installing $(2): $$($(1) --version) and constraints/$(4).txt"
+@test -x $(2)/bin/python || $(1) -m venv $(2)
+@$(2)/bin/python $(PIP) install --constraint constraints/$(4).txt --editable '.[$(3)]'
+@touch $(2)/.installed
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-backends lint format conformance reproduce bench
+.PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
+	lint format conformance reproduce bench constraints
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -19,16 +53,33 @@ help: ## list the commands
 demo: $(STAMP) ## train, strip, export and serve a small model
 	$(BIN)/python examples/quickstart.py
 
-test: $(STAMP) ## run every test, those of the layers on JAX and on PyTorch as well
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
-	$(MAKE) test-backends
+# A goal of its own and not a prerequisite, so that an unknown word is a clear error.
+test: ## run every test on the newest versions, or VERSIONS=oldest or nightly
+	@case "$(VERSIONS)" in oldest|newest|nightly) ;; *) echo \
+		"VERSIONS is oldest, newest or nightly, and not '$(VERSIONS)'." >&2; exit 1;; esac
+	@$(MAKE) test-$(VERSIONS)
+
+test-newest: $(STAMP) ## run every test on constraints/newest.txt; the same as `make test`
+	$(BIN)/python $(PYTEST)
+	@$(MAKE) test-backends
+
+test-oldest: $(OLDEST)/.installed ## run the tests that depend on versions on constraints/oldest.txt
+	$(OLDEST)/bin/python $(PYTEST) $(SELECTION) $(INSTALLING)
+
+test-nightly: $(NIGHTLY)/.installed ## run them on the latest nightly Keras and TensorFlow
+	@$(NIGHTLY)/bin/python $(PIP) install --pre --upgrade keras-nightly tf-nightly
+	$(NIGHTLY)/bin/python $(PYTEST) $(SELECTION)
+
+test-python: ## run the quick ones of them on PYTHON=python3.13, or another one
+	@$(MAKE) $(OTHER_VENV)/.installed
+	$(OTHER_VENV)/bin/python $(PYTEST) $(SELECTION) -m "not slow"
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 	for backend in jax torch; do \
-		KERAS_BACKEND=$$backend $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup \
+		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) \
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 
@@ -51,16 +102,24 @@ format: $(STAMP) ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+constraints: $(STAMP) ## renew constraints/newest.txt: the newest release of everything
+	$(BIN)/python constraints/renew.py $(call found,python3.11) $(call found,python3.13)
+
 $(PEERS): | $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ \
+	@$(BIN)/python $(PIP) install --no-deps --target $@ \
 		timm torchvision || { mkdir -p $@; echo "timm and torchvision: left out"; }
 
-$(STAMP): pyproject.toml
-	@command -v $(PYTHON) >/dev/null || \
-		{ echo "There is no $(PYTHON) here. Set another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
-		"keras-dropouts needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d. " % v + \
-		"Set another one: make PYTHON=/path/to/python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+$(STAMP): pyproject.toml constraints/newest.txt
+	$(call install,$(PYTHON),$(VENV),dev,newest)
+
+$(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
+	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)
+
+# Nightly builds are installed in place of the releases: pip knows them by other names.
+$(NIGHTLY)/.installed: pyproject.toml constraints/newest.txt
+	$(call install,$(PYTHON),$(NIGHTLY),test,newest)
+	@$(NIGHTLY)/bin/python $(PIP) uninstall --yes keras tensorflow tensorflow-text
+	@$(NIGHTLY)/bin/python $(PIP) install --pre keras-nightly tf-nightly
+
+.venv-3.%/.installed: pyproject.toml constraints/newest.txt
+	$(call install,$(if $(findstring /,$(OTHER)),$(OTHER),$(call found,python3.$*)),$(@D),test,newest)

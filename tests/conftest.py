@@ -1,6 +1,9 @@
 """What every test shares: a quiet TensorFlow, a drawing backend with no window, and a seed."""
 
 import os
+import sys
+from collections import defaultdict
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -8,11 +11,53 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import keras
 import pytest
 
+import environments
+
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Seed Python, NumPy and the backend, so that each test is the same run alone or in a suite."""
     keras.utils.set_random_seed(20)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> environments.Built:
+    """Build the sdist, and the wheel from the sdist, as an index would hold them."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "-o", folder, ROOT]
+    environments.done(environments.run(*command, cwd=folder))
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return environments.Built(wheel, sdist)
+
+
+@pytest.fixture(scope="session")
+def wheel(built: environments.Built) -> Path:
+    """Build the wheel."""
+    return built.wheel
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for runs that have no time for the whole zoo."""
+    parser.addoption(
+        "--zoo-third",
+        action="store_true",
+        help="of each test of the zoo, run every third model, layer or operation",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave every third case of each parametrized test of the zoo, where that is asked for."""
+    if not config.getoption("--zoo-third"):
+        return
+    cases: dict[tuple[Path, str], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.path.name.startswith("test_zoo"):
+            cases[item.path, getattr(item, "originalname", item.name)].append(item)
+    left_out = {item for group in cases.values() for n, item in enumerate(group) if n % 3}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

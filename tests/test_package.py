@@ -2,20 +2,16 @@
 
 import ast
 import json
-import os
-import subprocess
 import sys
-import sysconfig
 import tarfile
-import tomllib
 import venv
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import keras_dropouts
+from environments import PIP, SITE, Built, done, run
 
 pytestmark = pytest.mark.xdist_group("package")  # on one worker: its environments take long to make
 
@@ -25,43 +21,12 @@ EXPORT_SOURCES = [*(ROOT / "export" / "keras_dropouts_export").rglob("*.py")]
 NAME = f"keras_dropouts-{keras_dropouts.__version__}"
 
 
-class Built(NamedTuple):
-    wheel: Path
-    sdist: Path
-
-
-def _run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    # No variable of this run may lead the other Python back into the tree.
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _done(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Build the sdist, and the wheel from the sdist, as an index would hold them."""
-    folder = tmp_path_factory.mktemp("dist")
-    _done(_run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, ROOT, cwd=folder))
-    return Built(folder / f"{NAME}-py3-none-any.whl", folder / f"{NAME}.tar.gz")
-
-
 def _environment(folder: Path, wheel: Path) -> Path:
     """Make an empty virtual environment with the wheel in it; return where its scripts are."""
     venv.create(folder, with_pip=False)
     scripts = folder / "bin"
-    pip = [sys.executable, "-m", "pip", "--python", scripts / "python", "install", "--quiet"]
-    _done(_run(*pip, "--no-deps", "--no-index", wheel, cwd=folder))
+    pip = [*PIP, scripts / "python", "install", "--quiet", "--no-deps", "--no-index"]
+    done(run(*pip, wheel, cwd=folder))
     return scripts
 
 
@@ -77,9 +42,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     scripts = _environment(folder, built.wheel)
     # Python reads no .pth files in a folder named by one: this run's editable install stays out.
-    borrowed = sysconfig.get_paths()["purelib"]
     (site,) = folder.glob("lib/python*/site-packages")
-    (site / "borrowed.pth").write_text(f"{borrowed}\n")
+    (site / "borrowed.pth").write_text(f"{SITE}\n")
     return scripts
 
 
@@ -88,6 +52,7 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None
     names = zipfile.ZipFile(built.wheel).namelist()
     expected = {str(path.relative_to(ROOT)) for path in SOURCES}
     expected |= {str(path.relative_to(ROOT / "export")) for path in EXPORT_SOURCES}
+    expected |= {"keras_dropouts/py.typed", "keras_dropouts_export/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
 
@@ -111,7 +76,7 @@ print(json.dumps({
     "versions": [keras_dropouts.__version__, importlib.metadata.version("keras-dropouts")],
 }))
 """
-    found = json.loads(_done(_run(installed / "python", "-c", script, cwd=tmp_path)))
+    found = json.loads(done(run(installed / "python", "-c", script, cwd=tmp_path)))
     home = installed.parent
     assert all(Path(file).is_relative_to(home) for file in found["files"]), found
     assert found["versions"] == [keras_dropouts.__version__] * 2
@@ -124,19 +89,19 @@ from importlib.util import find_spec
 names = ("export", "tests", "examples", "benchmarks", "docs", "keras_dropouts")
 print([name for name in names if find_spec(name)])
 """
-    output = _done(_run(bare / "python", "-c", script, cwd=tmp_path))
+    output = done(run(bare / "python", "-c", script, cwd=tmp_path))
     assert output.strip() == "['keras_dropouts']"
 
 
 @pytest.mark.slow
 def test_the_command_runs(installed: Path, tmp_path: Path) -> None:
-    text = _done(_run(installed / "keras-dropouts", "--help", cwd=tmp_path))
+    text = done(run(installed / "keras-dropouts", "--help", cwd=tmp_path))
     assert all(word in text for word in ("inspect", "strip", "freeze", "export", "verify"))
 
 
 @pytest.mark.slow
 def test_without_the_extra_the_command_says_what_to_install(bare: Path, tmp_path: Path) -> None:
-    result = _run(bare / "keras-dropouts", "--help", cwd=tmp_path)
+    result = run(bare / "keras-dropouts", "--help", cwd=tmp_path)
     assert result.returncode == 1
     assert "need tensorflow, tf2onnx, onnx," in result.stderr
     assert "Traceback" not in result.stderr
@@ -152,8 +117,8 @@ import sys
 import keras_dropouts
 print([name for name in ("tensorflow", "tf2onnx", "onnx", "click") if name in sys.modules])
 """
-    result = _run(installed / "python", "-c", script, cwd=tmp_path, KERAS_BACKEND="jax")
-    assert _done(result).strip() == "[]"
+    result = run(installed / "python", "-c", script, cwd=tmp_path, KERAS_BACKEND="jax")
+    assert done(result).strip() == "[]"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -175,13 +140,3 @@ def test_modules_of_the_layers_import_keras_and_numpy_alone(path: Path) -> None:
 )
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
-
-
-def test_every_requirement_has_both_bounds() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirement in [
-        *project["dependencies"],
-        *(line for extra in project["optional-dependencies"].values() for line in extra),
-    ]:
-        bounded = "==" in requirement or (">=" in requirement and "<" in requirement)
-        assert requirement.startswith("keras-dropouts[") or bounded, requirement
