@@ -33,9 +33,17 @@ class RateLogger(keras.callbacks.Callback):
 
     Example:
 
-    >>> history = model.fit(x, y, epochs=2, callbacks=[RateLogger()])
-    >>> history.history["rate/drop_block2d"]
-    [0.05, 0.1]
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> model = keras.Sequential(
+    ...     [keras.Input((4,)), kd.ScheduledDropout(0.5, name="drop"), keras.layers.Dense(1)]
+    ... )
+    >>> model.compile("adam", "mse")
+    >>> x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    >>> history = model.fit(x, y, epochs=2, callbacks=[kd.RateLogger()], verbose=0)
+    >>> history.history["rate/drop"]
+    [0.5, 0.5]
     """
 
     def __init__(self, prefix: str = "rate/") -> None:
@@ -90,9 +98,19 @@ class RateScheduler(keras.callbacks.Callback):
 
     Example:
 
-    >>> ramp = RateScheduler(schedules.LinearRamp(0.0, 0.3, ramp_steps=10))
-    >>> decay = RateScheduler(lambda epoch, rate: 0.9 * rate, layers=["head/scheduled_dropout"])
-    >>> history = model.fit(x, y, epochs=20, callbacks=[ramp])
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> model = keras.Sequential(
+    ...     [keras.Input((4,)), kd.ScheduledDropout(0.5, name="drop"), keras.layers.Dense(1)]
+    ... )
+    >>> model.compile("adam", "mse")
+    >>> x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    >>> half = kd.RateScheduler(lambda epoch, rate: 0.5 * rate, layers=["drop"])
+    >>> history = model.fit(x, y, epochs=3, callbacks=[half, kd.RateLogger()], verbose=0)
+    >>> history.history["rate/drop"]
+    [0.25, 0.125, 0.0625]
+    >>> ramp = kd.RateScheduler(kd.schedules.LinearRamp(0.0, 0.3, ramp_steps=10))
     """
 
     def __init__(

@@ -36,10 +36,17 @@ class RDrop(keras.Model):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> head = keras.layers.Dense(3, activation="softmax")
+        >>> model = keras.Sequential([keras.Input((4,)), kd.ScheduledDropout(0.5), head])
         >>> trainer = kd.RDrop(model, alpha=1.0)
         >>> trainer.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        >>> history = trainer.fit(x, y)
-        >>> probabilities = model.predict(x)
+        >>> x, y = np.ones((6, 4), "float32"), np.array([0, 1, 2, 0, 1, 2])
+        >>> history = trainer.fit(x, y, verbose=0)
+        >>> model.predict(x, verbose=0).shape
+        (6, 3)
 
     Reference:
         Liang, Wu, Li, Wang, Meng, Qin, Chen, Zhang and Liu, 2021, "R-Drop: regularized dropout

@@ -75,11 +75,17 @@ def export_onnx(
 
     Example:
 
-    >>> import keras, keras_dropouts_export as kde
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
-    >>> report = kde.export_onnx(model, "score.onnx")
+    >>> import keras
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,), name="features"), keras.layers.Dense(2, name="score")]
+    >>> report = kde.export_onnx(keras.Sequential(layers), "score.onnx")
     >>> print(report.inputs[0], report.outputs[0])
-    keras_tensor: float32[batch, 4] score: float32[batch, 2]
+    features: float32[batch, 4] score: float32[batch, 2]
+    >>> session = onnxruntime.InferenceSession("score.onnx")
+    >>> session.run(["score"], {"features": np.zeros((3, 4), "float32")})[0].shape
+    (3, 2)
     """
     return pipeline.export(
         Request(
@@ -150,11 +156,15 @@ def export_saved_model(
 
     Example:
 
-    >>> import keras, keras_dropouts_export as kde
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="score")])
-    >>> report = kde.export_saved_model(model, "score")
-    >>> report.outputs[0].name
-    'score'
+    >>> import keras
+    >>> import tensorflow as tf
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,), name="features"), keras.layers.Dense(2, name="score")]
+    >>> report = kde.export_saved_model(keras.Sequential(layers), "served")
+    >>> loaded = tf.saved_model.load("served")
+    >>> served = loaded.signatures["serving_default"](features=tf.zeros((3, 4)))
+    >>> tuple(served["score"].shape)
+    (3, 2)
     """
     return pipeline.export(
         Request(

@@ -10,12 +10,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras_dropouts.surgery.model_checks import check_model
 
 from keras_dropouts.keras_internals.graphs import is_graph, nodes_in_order
 from keras_dropouts.keras_internals.layers import parts, training_default
 from keras_dropouts.keras_internals.operations import Operation
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import (
     REMOVABLE,
     holder,
@@ -51,7 +51,20 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """What `doctor` found, layer by layer in the order that they run."""
+    """What `doctor` found, layer by layer in the order that they run.
+
+    Example:
+
+    >>> import json
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,)), keras.layers.Dense(2)]
+    >>> report = kde.doctor(keras.Sequential(layers, name="plain"))
+    >>> print(report)
+    plain: a plain Keras export serves what predict does
+    >>> report.ok, json.loads(report.to_json())["findings"]
+    (True, [])
+    """
 
     model: str
     findings: tuple[Diagnosis, ...]
@@ -96,7 +109,8 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
 
     Example:
 
-    >>> import keras, keras_dropouts_export as kde
+    >>> import keras
+    >>> import keras_dropouts_export as kde
     >>> layers = [keras.Input((8, 8, 1)), keras.layers.RandomFlip(), keras.layers.Flatten()]
     >>> kde.doctor(keras.Sequential(layers)).findings[0].problem
     'trains'

@@ -2,4 +2,17 @@
 
 
 class ExportError(RuntimeError):
-    """An export that cannot be done, or whose result is not the model; nothing was written."""
+    """An export that cannot be done, or whose result is not the model; nothing was written.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> words = keras.Input((1,), dtype="string", name="words")
+    >>> model = keras.Model(words, keras.layers.StringLookup(vocabulary=["a", "b"])(words))
+    >>> try:
+    ...     kde.export_onnx(model, "words.onnx")
+    ... except kde.ExportError as error:
+    ...     print(error)
+    Model ... takes strings (words), of which ONNX has no table. Turn them into numbers before...
+    """

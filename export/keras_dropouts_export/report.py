@@ -14,7 +14,20 @@ from keras_dropouts_export.tracing.inference_function import TensorInfo
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written, what is not in it, and how it was proven to be the model."""
+    """What was written, what is not in it, and how it was proven to be the model.
+
+    Example:
+
+    >>> import json
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,)), keras.layers.Dense(2), keras.layers.Dropout(0.5, name="drop")]
+    >>> report = kde.export_onnx(keras.Sequential(layers), "model.onnx")
+    >>> report.ok, report.format, [(row.path, row.rate) for row in report.stripped]
+    (True, 'onnx', [('drop', 0.5)])
+    >>> json.loads(report.to_json())["options"]
+    {'opset': 18}
+    """
 
     path: str
     format: str

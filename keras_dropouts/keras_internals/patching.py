@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.versions import private
 
-# Held while anything is patched: two threads would restore each other's functions.
-LOCK = threading.RLock()
+_lock = threading.Lock()  # held while a function is put in place or taken away
+_patched: dict[tuple[int, str], _Patched] = {}
+
+
+class _Patched:
+    """A function of a class or module, and what each thread calls in its place."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+        self.original = private(owner, name, "replaced_in_thread")
+        self.replacements: dict[int, list[Callable[..., Any]]] = {}
+
+    def current(self) -> Callable[..., Any]:
+        """Return what this thread calls."""
+        mine = self.replacements.get(threading.get_ident())
+        return mine[-1] if mine else self.original
+
+    def install(self) -> None:
+        """Put a function in place that asks which thread calls it."""
+
+        @functools.wraps(self.original)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self.current()(*args, **kwargs)
+
+        setattr(self.owner, self.name, call)
 
 
 @contextmanager
@@ -19,63 +44,52 @@ def replaced_in_thread(owner: Any, name: str, make: Callable[[Any], Any]) -> Ite
     """Replace the function `name` of a class or module for the calls that come from this thread.
 
     `make` takes the function and returns what is called in its place. Other threads, which may
-    train a model of their own meanwhile, go on calling the function itself.
+    train a model of their own meanwhile, go on calling the function itself, and may replace it for
+    themselves.
 
     Raises:
         RuntimeError: if a class or module of Keras has no such function.
     """
-    thread = threading.get_ident()
-    with LOCK:
-        original = private(owner, name, "replaced_in_thread")
-        replacement = make(original)
+    key, thread = (id(owner), name), threading.get_ident()
+    with _lock:
+        patched = _patched.get(key)
+        if patched is None:
+            patched = _patched[key] = _Patched(owner, name)
+            patched.install()
+        mine = patched.replacements.setdefault(thread, [])
+    mine.append(make(patched.current()))
+    try:
+        yield
+    finally:
+        mine.pop()
+        with _lock:
+            if not mine:
+                del patched.replacements[thread]
+            if not patched.replacements:
+                del _patched[key]
+                setattr(owner, name, patched.original)
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            chosen = replacement if threading.get_ident() == thread else original
-            return chosen(*args, **kwargs)
 
-        setattr(owner, name, call)
-        try:
-            yield
-        finally:
-            setattr(owner, name, original)
-
-
-@contextmanager
-def restored_after_calls(model: Any) -> Iterator[None]:
+def restored_after_calls(model: Any) -> AbstractContextManager[None]:
     """Call `model` inside this, and its losses and call flags are afterwards as they were.
 
-    Relies on `Layer._called` and `Layer._losses`, since Keras 3.0.
+    What the calls of this thread add to them no other thread sees, and it is gone after the block:
+    tensors of a traced graph must not stay behind. Relies on `Layer._called` and `Layer._losses`,
+    since Keras 3.0.
     """
-    with ExitStack() as stack:
-        for layer in parts(model):
-            stack.enter_context(_restored(layer))
-        yield
+    return overlaid_in_thread(
+        overlay
+        for layer in parts(model)
+        for overlay in (
+            (layer, "_called", private(layer, "_called", "restored_after_calls")),
+            (layer, "_losses", list(private(layer, "_losses", "restored_after_calls"))),
+        )
+    )
 
 
-@contextmanager
-def _restored(layer: Any) -> Iterator[None]:
-    called = private(layer, "_called", "restored_after_calls")
-    held = private(layer, "_losses", "restored_after_calls")
-    losses = list(held)
-    try:
-        yield
-    finally:
-        layer._called = called
-        held.clear()  # tensors of a traced graph must not stay behind
-        held.extend(losses)
+def with_attributes(thing: Any, **attributes: Any) -> AbstractContextManager[None]:
+    """Give an object other attributes inside this block, in this thread alone.
 
-
-@contextmanager
-def with_attributes(thing: Any, **attributes: Any) -> Iterator[None]:
-    """Give an object other attributes inside this block.
-
-    They are written past Keras's tracking, which would take a tensor for state.
+    Keras's tracking, which would take a tensor for state, does not see them.
     """
-    before = {name: vars(thing)[name] for name in attributes if name in vars(thing)}
-    vars(thing).update(attributes)
-    try:
-        yield
-    finally:
-        for name in attributes:
-            del vars(thing)[name]
-        vars(thing).update(before)
+    return overlaid_in_thread((thing, name, value) for name, value in attributes.items())

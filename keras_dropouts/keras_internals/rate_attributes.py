@@ -10,6 +10,10 @@ MULTI_HEAD_ATTENTION = ("_dropout", "_dropout_layer.rate")
 GROUP_QUERY_ATTENTION = ("dropout", "_dropout_layer.rate")
 
 
+# Where such a cell keeps its dropout masks between the time steps of one call, since Keras 3.7.
+CELL_MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
+
+
 def is_dropout_cell(layer: Any) -> bool:
     """Return whether a layer is a recurrent cell that drops by Keras's own helper class.
 

@@ -90,7 +90,13 @@ class DropKey(_AttentionDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.DropKey(keras.layers.MultiHeadAttention(4, 16), 0.1)(x, x)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> tokens = np.ones((2, 10, 64), "float32")
+        >>> layer = kd.DropKey(keras.layers.MultiHeadAttention(4, 16), 0.1)
+        >>> tuple(layer(tokens, tokens, training=True).shape)
+        (2, 10, 64)
 
     Reference:
         Li, Hu, Nie, Han, Jiang, Guo, Liu, 2023, "DropKey for vision transformer".
@@ -153,7 +159,13 @@ class DropHead(_AttentionDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.DropHead(keras.layers.MultiHeadAttention(8, 16), 0.2)(x, x)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> tokens = np.ones((2, 10, 64), "float32")
+        >>> layer = kd.DropHead(keras.layers.MultiHeadAttention(8, 16), 0.2)
+        >>> tuple(layer(tokens, tokens, training=True).shape)
+        (2, 10, 64)
 
     Reference:
         Zhou, Ge, Wei, Zhou and Xu, 2020, "Scheduled DropHead: a regularization method for

@@ -71,8 +71,17 @@ class ConcreteDropout(BaseDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> weight, entropy = kd.concrete_regularizers(dataset_size=60_000, loss="crossentropy")
-        >>> kd.ConcreteDropout(keras.layers.Dense(64), 0.1, weight, entropy)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> weight, entropy = kd.concrete_regularizers(dataset_size=64, loss="crossentropy")
+        >>> layer = kd.ConcreteDropout(keras.layers.Dense(3), 0.1, weight, entropy)
+        >>> model = keras.Sequential([keras.Input((8,)), layer])
+        >>> model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> x, y = np.random.default_rng(0).normal(size=(64, 8)), np.arange(64) % 3
+        >>> history = model.fit(x, y, epochs=2, verbose=0)
+        >>> layer.rate != 0.1  # it was learned
+        True
 
     Reference:
         Gal, Hron and Kendall, 2017, "Concrete dropout".
@@ -107,7 +116,7 @@ class ConcreteDropout(BaseDropout):
         self.temperature = (
             default if temperature is None else check_positive(temperature, "temperature")
         )
-        self.rate_metric = PresentRate(self)
+        self.rate_metric = PresentRate(self, self._rate_is_unknown)
 
     def _check_rate(self, rate: Any) -> float:
         rate = check_rate(rate)
@@ -122,7 +131,7 @@ class ConcreteDropout(BaseDropout):
     def current_rate(self) -> Tensor:
         return ops.sigmoid(backends.read(self._rate))
 
-    def rate_is_unknown(self) -> bool:
+    def _rate_is_unknown(self) -> bool:
         """Return whether a pure function is running that was not handed the rate."""
         return outside_stateless_scope(self._rate)
 

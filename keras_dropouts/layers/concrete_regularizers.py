@@ -28,7 +28,9 @@ def concrete_regularizers(
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.concrete_regularizers(1_000, length_scale=0.1)
+        >>> import keras_dropouts as kd
+        >>> weight, entropy = kd.concrete_regularizers(1_000, length_scale=0.1)
+        >>> round(weight, 9), round(entropy, 9)
         (1e-05, 0.002)
 
     Reference:

@@ -57,7 +57,13 @@ _SHARED_DOCSTRING = """
             another rank.
 
     Example:
-        >>> kd.{name}(0.1, block_size=7)({example}, training=True)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.{name}(0.1, block_size=3, seed=1)
+        >>> outputs = layer(np.ones({example}, "float32"), training=True)
+        >>> np.unique(keras.ops.convert_to_numpy(outputs)).round(3)
+        array([0.   , 1.111], dtype=float32)
 
     Reference:
         Ghiasi, Lin and Le, 2018, "DropBlock: a regularization method for convolutional
@@ -177,7 +183,7 @@ def _documented(shape: str, example: str) -> Callable[[_Class], _Class]:
 
 
 @register
-@_documented("(batch, steps, channels)", "sequences")
+@_documented("(batch, steps, channels)", "(4, 28, 8)")
 class DropBlock1D(_DropBlock):
     """DropBlock for sequences: dropout of runs of time steps."""
 
@@ -185,7 +191,7 @@ class DropBlock1D(_DropBlock):
 
 
 @register
-@_documented("(batch, height, width, channels)", "feature_maps")
+@_documented("(batch, height, width, channels)", "(4, 14, 14, 8)")
 class DropBlock2D(_DropBlock):
     """DropBlock for images: dropout of rectangles of a feature map."""
 
@@ -193,7 +199,7 @@ class DropBlock2D(_DropBlock):
 
 
 @register
-@_documented("(batch, depth, height, width, channels)", "volumes")
+@_documented("(batch, depth, height, width, channels)", "(4, 8, 8, 8, 2)")
 class DropBlock3D(_DropBlock):
     """DropBlock for volumes: dropout of boxes of a feature map."""
 

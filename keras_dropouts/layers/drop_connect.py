@@ -43,7 +43,12 @@ class DropConnect(WrappingDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.DropConnect(keras.layers.Dense(64, activation="relu"), 0.5)(features)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.DropConnect(keras.layers.Dense(64, activation="relu"), 0.5)
+        >>> tuple(layer(np.ones((2, 32), "float32"), training=True).shape)
+        (2, 64)
 
     Reference:
         Wan, Zeiler, Zhang, LeCun and Fergus, 2013, "Regularization of neural networks using

@@ -36,7 +36,12 @@ class DropPath(BaseDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> x = keras.layers.Add()([x, kd.DropPath(0.1)(branch)])
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> inputs = keras.Input((16,))
+        >>> branch = keras.layers.Dense(16, activation="relu")(inputs)
+        >>> outputs = keras.layers.Add()([inputs, kd.DropPath(0.1)(branch)])
+        >>> model = keras.Model(inputs, outputs)
 
     Reference:
         Huang, Sun, Liu, Sedra and Weinberger, 2016, "Deep networks with stochastic depth";
@@ -69,8 +74,9 @@ def depth_rates(n: int, rate: float) -> list[float]:
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.depth_rates(4, 0.2)
-        [0.05, 0.1, 0.15000000000000002, 0.2]
+        >>> import keras_dropouts as kd
+        >>> [round(rate, 2) for rate in kd.depth_rates(4, 0.2)]
+        [0.05, 0.1, 0.15, 0.2]
 
     Reference:
         Huang, Sun, Liu, Sedra and Weinberger, 2016, "Deep networks with stochastic depth".

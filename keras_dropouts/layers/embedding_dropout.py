@@ -39,7 +39,12 @@ class EmbeddingDropout(WrappingDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.EmbeddingDropout(keras.layers.Embedding(10_000, 64, mask_zero=True), 0.1)(tokens)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.EmbeddingDropout(keras.layers.Embedding(1000, 64, mask_zero=True), 0.1)
+        >>> tuple(layer(np.array([[5, 8, 5, 0]]), training=True).shape)
+        (1, 4, 64)
 
     Reference:
         Merity, Keskar and Socher, 2018, "Regularizing and optimizing LSTM language models";

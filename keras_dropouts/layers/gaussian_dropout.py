@@ -35,7 +35,14 @@ class GaussianDropout(BaseDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.GaussianDropout(0.3)(features, training=True)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> features = np.ones((1000, 100), "float32")
+        >>> outputs = kd.GaussianDropout(0.2, seed=1)(features, training=True)
+        >>> noisy = keras.ops.convert_to_numpy(outputs)
+        >>> round(float(noisy.mean()), 2), round(float(noisy.var()), 2)  # 1, 0.2 / (1 - 0.2)
+        (1.0, 0.25)
 
     Reference:
         Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014, "Dropout: a simple

@@ -43,7 +43,12 @@ class MultiSampleDropout(WrappingDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> logits = kd.MultiSampleDropout(keras.layers.Dense(10), 0.5, samples=8)(features)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> head = kd.MultiSampleDropout(keras.layers.Dense(10), 0.5, samples=8)
+        >>> tuple(head(np.ones((2, 64), "float32"), training=True).shape)
+        (2, 10)
 
     Reference:
         Inoue, 2019, "Multi-sample dropout for accelerated training and better generalization".

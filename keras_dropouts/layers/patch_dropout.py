@@ -45,7 +45,12 @@ class PatchDropout(BaseDropout):
             another rank.
 
     Example:
-        >>> x = kd.PatchDropout(0.5, prefix=1)(tokens_with_class_token)
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> tokens = np.ones((2, 197, 64), "float32")  # a class token and 14 x 14 patches
+        >>> layer = kd.PatchDropout(0.5, prefix=1)
+        >>> tuple(layer(tokens, training=True).shape), layer.kept(197)
+        ((2, 99, 64), 99)
 
     Reference:
         Liu, Matsoukas, Strand, Azizpour and Smith, 2022, "PatchDropout: economizing vision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,14 +15,15 @@ class PresentRate(keras.metrics.Metric):
 
     While JAX trains, a metric sees its own variables and no others, so there the progress bar
     shows the rate at the beginning of the epoch; the history has the one at its end.
+    `is_unknown` says whether a function runs that was not handed the layer's variable.
     """
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, is_unknown: Callable[[], bool]) -> None:
         super().__init__(name=f"{layer.name}_rate")
         # Neither the layer nor its variable: a metric takes a variable for its own, and saving
         # walks through all it holds.
         self._read = layer.current_rate
-        self._unknown = layer.rate_is_unknown
+        self._is_unknown = is_unknown
         self._last_seen = self.add_variable((), initializer="zeros", name="last_seen")
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
@@ -31,6 +33,6 @@ class PresentRate(keras.metrics.Metric):
         self._last_seen.assign(self._read())
 
     def result(self) -> Tensor:
-        if self._unknown():
+        if self._is_unknown():
             return keras.ops.convert_to_tensor(self._last_seen)
         return self._read()

@@ -36,8 +36,19 @@ class ScheduledDropout(BaseDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=10_000)
-        >>> model = keras.Sequential([keras.Input((64,)), kd.ScheduledDropout(ramp)])
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=10)
+        >>> layer = kd.ScheduledDropout(ramp, seed=7)
+        >>> features = np.ones((2, 64), "float32")
+        >>> for _ in range(5):
+        ...     outputs = layer(features, training=True)
+        >>> layer.step, layer.rate
+        (5, 0.25)
+        >>> layer.rate = 0.5  # prevails until `layer.rate = layer.schedule`
+        >>> np.unique(keras.ops.convert_to_numpy(layer(features, training=True)))
+        array([0., 2.], dtype=float32)
 
     Reference:
         Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014, "Dropout: a simple

@@ -44,7 +44,14 @@ class SpatialDropout(BaseDropout):
             is below 3.
 
     Example:
-        >>> kd.SpatialDropout(0.2)(feature_maps, training=True)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> maps = np.ones((1, 4, 4, 8), "float32")
+        >>> outputs = kd.SpatialDropout(0.5, seed=1)(maps, training=True)
+        >>> channels = keras.ops.convert_to_numpy(outputs).reshape(16, 8)
+        >>> bool((channels == channels[0]).all())  # a channel is dropped as a whole
+        True
 
     Reference:
         Tompson, Goroshin, Jain, LeCun and Bregler, 2015, "Efficient object localization using

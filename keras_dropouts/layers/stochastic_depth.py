@@ -38,7 +38,11 @@ class StochasticDepth(DropPath):
             a list of two tensors of one shape.
 
     Example:
-        >>> x = kd.StochasticDepth(0.2)([x, block(x)])
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> inputs = keras.Input((16,))
+        >>> branch = keras.layers.Dense(16, activation="relu")(inputs)
+        >>> model = keras.Model(inputs, kd.StochasticDepth(0.2)([inputs, branch]))
 
     Reference:
         Huang, Sun, Liu, Sedra and Weinberger, 2016, "Deep networks with stochastic depth".

@@ -58,7 +58,13 @@ class VariationalDropout(WrappingDropout):
         ValueError: if an argument is of the wrong type or out of its range.
 
     Example:
-        >>> kd.VariationalDropout(keras.layers.Dense(300, activation="relu"), kl_weight=1 / 60_000)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.VariationalDropout(keras.layers.Dense(300), kl_weight=1 / 60_000)
+        >>> outputs = layer(np.ones((2, 32), "float32"), training=True)
+        >>> layer.sparsity()  # no weight is 0 before training
+        0.0
 
     Reference:
         Kingma, Salimans and Welling, 2015, "Variational dropout and the local

@@ -52,7 +52,12 @@ class VariationalRNN(WrappingDropout):
             drops by itself.
 
     Example:
-        >>> kd.VariationalRNN(keras.layers.LSTM(64, return_sequences=True), 0.25)(sequences)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.VariationalRNN(keras.layers.LSTM(64, return_sequences=True), 0.25)
+        >>> tuple(layer(np.ones((2, 10, 8), "float32"), training=True).shape)
+        (2, 10, 64)
 
     Reference:
         Gal and Ghahramani, 2016, "A theoretically grounded application of dropout in recurrent

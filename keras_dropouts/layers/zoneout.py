@@ -48,7 +48,12 @@ class Zoneout(WrappingDropout):
             drops by itself.
 
     Example:
-        >>> kd.Zoneout(keras.layers.LSTM(64), 0.05, cell_rate=0.5)(sequences)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> layer = kd.Zoneout(keras.layers.LSTM(64), 0.05, cell_rate=0.5)
+        >>> tuple(layer(np.ones((2, 10, 8), "float32"), training=True).shape)
+        (2, 64)
 
     Reference:
         Krueger, Maharaj, Kramar, Pezeshki, Ballas, Ke, Goyal, Bengio, Courville and Pal, 2017,
@@ -123,7 +128,14 @@ class ExpectedZoneout(keras.layers.Layer):
         ValueError: if a rate is of the wrong type or out of its range.
 
     Example:
-        >>> kd.ExpectedZoneout(keras.layers.LSTM(64), 0.05, 0.5)(sequences)
+        >>> import keras
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> sequences = np.ones((2, 10, 8), "float32")
+        >>> layer = kd.Zoneout(keras.layers.LSTM(64), 0.05, cell_rate=0.5)
+        >>> expected = kd.ExpectedZoneout(layer.layer, 0.05, 0.5)  # what the first is at inference
+        >>> bool(np.allclose(layer(sequences), expected(sequences)))
+        True
 
     Reference:
         Krueger et al., 2017, "Zoneout: regularizing RNNs by randomly preserving hidden

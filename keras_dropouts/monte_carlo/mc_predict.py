@@ -76,9 +76,13 @@ def mc_predict(
 
     Example:
 
-    >>> import keras, numpy as np
-    >>> layers = [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
-    >>> result = mc_predict(keras.Sequential(layers), np.ones((3, 4)), samples=8, verbose=False)
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> model = keras.Sequential(
+    ...     [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
+    ... )
+    >>> result = kd.mc_predict(model, np.ones((3, 4)), samples=8, seed=1, verbose=False)
     >>> result.mean.shape, result.std.shape, result.samples.shape
     ((3, 2), (3, 2), (8, 3, 2))
 

@@ -18,6 +18,19 @@ class MonteCarloPrediction:
 
     samples: float array of shape (T, N, ...), or a structure of such, as the model's outputs are;
     seed: the seed of the masks. Every other value has the structure of the outputs, too.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> samples = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])  # two samples that contradict each other
+    >>> prediction = kd.MonteCarloPrediction(samples, seed=1)
+    >>> prediction.mean, prediction.std
+    (array([[0.5, 0.5]]), array([[0.5, 0.5]]))
+    >>> prediction.predictive_entropy.round(3), np.abs(prediction.expected_entropy)
+    (array([0.693]), array([0.]))
+    >>> prediction.mutual_information.round(3)
+    array([0.693])
     """
 
     samples: Any
@@ -72,6 +85,14 @@ class MonteCarloPrediction:
         """Return the prediction of a model whose outputs are logits, as probabilities.
 
         A softmax over the last axis, or with one unit a sigmoid, of each sample.
+
+        Example:
+
+        >>> import numpy as np
+        >>> import keras_dropouts as kd
+        >>> logits = kd.MonteCarloPrediction(np.zeros((8, 1, 4)), seed=1)
+        >>> logits.as_probabilities().mean
+        array([[0.25, 0.25, 0.25, 0.25]])
         """
         return replace(self, samples=self._each(_from_logits))
 

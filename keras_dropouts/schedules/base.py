@@ -23,6 +23,15 @@ class Schedule:
 
     A subclass is a frozen dataclass whose fields are its config: two schedules with the same
     config are equal, and none changes while it is in use. It overrides `_rate` and `_last_step`.
+
+    Example:
+
+    >>> import keras_dropouts as kd
+    >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=100)
+    >>> isinstance(ramp, kd.schedules.Schedule), ramp(50)
+    (True, 0.25)
+    >>> kd.schedules.LinearRamp.from_config(ramp.get_config()) == ramp
+    True
     """
 
     def __call__(self, step: Any) -> Any:
@@ -88,7 +97,8 @@ class Schedule:
 
         Example:
 
-        >>> axes = LinearRamp(0.0, 0.3, ramp_steps=1000).plot()
+        >>> import keras_dropouts as kd
+        >>> axes = kd.schedules.LinearRamp(0.0, 0.3, ramp_steps=1000).plot()
         """
         if steps is None:
             steps = max(1, math.ceil(1.25 * self._last_step()))

@@ -35,7 +35,8 @@ class PiecewiseConstant(Schedule):
 
     Example:
 
-    >>> pieces = PiecewiseConstant([100, 200], [0.0, 0.1, 0.3])
+    >>> import keras_dropouts as kd
+    >>> pieces = kd.schedules.PiecewiseConstant([100, 200], [0.0, 0.1, 0.3])
     >>> [pieces(step) for step in (0, 99, 100, 199, 200, 500)]
     [0.0, 0.0, 0.1, 0.1, 0.3, 0.3]
     """
@@ -92,7 +93,8 @@ class EarlyDropout(Schedule):
 
     Example:
 
-    >>> early = EarlyDropout(0.2, steps=100, decay="linear")
+    >>> import keras_dropouts as kd
+    >>> early = kd.schedules.EarlyDropout(0.2, steps=100, decay="linear")
     >>> [early(step) for step in (0, 50, 100, 200)]
     [0.2, 0.1, 0.0, 0.0]
 
@@ -140,7 +142,8 @@ class LateDropout(Schedule):
 
     Example:
 
-    >>> late = LateDropout(0.2, begin_step=100)
+    >>> import keras_dropouts as kd
+    >>> late = kd.schedules.LateDropout(0.2, begin_step=100)
     >>> [late(step) for step in (0, 99, 100, 200)]
     [0.0, 0.0, 0.2, 0.2]
 

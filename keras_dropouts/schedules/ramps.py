@@ -58,7 +58,8 @@ class LinearRamp(_Ramp):
 
     Example:
 
-    >>> ramp = LinearRamp(0.0, 0.5, ramp_steps=100, begin_step=10)
+    >>> import keras_dropouts as kd
+    >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=100, begin_step=10)
     >>> [ramp(step) for step in (0, 10, 60, 110, 200)]
     [0.0, 0.0, 0.25, 0.5, 0.5]
 
@@ -89,7 +90,8 @@ class CosineRamp(_Ramp):
 
     Example:
 
-    >>> ramp = CosineRamp(0.0, 0.5, ramp_steps=100)
+    >>> import keras_dropouts as kd
+    >>> ramp = kd.schedules.CosineRamp(0.0, 0.5, ramp_steps=100)
     >>> [round(ramp(step), 4) for step in (0, 25, 50, 100, 200)]
     [0.0, 0.0732, 0.25, 0.5, 0.5]
 
@@ -128,7 +130,8 @@ class CurriculumRamp(_Ramp):
 
     Example:
 
-    >>> ramp = CurriculumRamp(0.0, 0.5, ramp_steps=100)
+    >>> import keras_dropouts as kd
+    >>> ramp = kd.schedules.CurriculumRamp(0.0, 0.5, ramp_steps=100)
     >>> [round(ramp(step), 4) for step in (0, 10, 50, 100, 200)]
     [0.0, 0.3161, 0.4966, 0.5, 0.5]
 

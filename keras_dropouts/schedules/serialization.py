@@ -32,8 +32,12 @@ def check_schedule(value: Any, argument: str = "rate") -> Callable[[Any], Any]:
 
     Example:
 
-    >>> cosine = check_schedule(keras.optimizers.schedules.CosineDecay(0.3, decay_steps=1000))
-    >>> check_schedule(lambda step: 0.3)
+    >>> import keras
+    >>> import keras_dropouts as kd
+    >>> decay = keras.optimizers.schedules.CosineDecay(0.3, decay_steps=1000)
+    >>> kd.schedules.check_schedule(decay) is decay
+    True
+    >>> kd.schedules.check_schedule(lambda step: 0.3)
     Traceback (most recent call last):
     ...
     ValueError: Invalid value for argument `rate`. Expected a number from 0 to 1 or a schedule...
@@ -70,6 +74,14 @@ def serialize(value: Any) -> Any:
 
     Raises:
         ValueError: if `value` is neither.
+
+    Example:
+
+    >>> import keras_dropouts as kd
+    >>> kd.schedules.serialize(0.5)
+    0.5
+    >>> kd.schedules.serialize(kd.schedules.LateDropout(0.2, begin_step=100))["config"]
+    {'rate': 0.2, 'begin_step': 100}
     """
     if is_real(value):
         return check_rate(value)
@@ -83,6 +95,13 @@ def deserialize(value: Any) -> Any:
 
     Raises:
         ValueError: if `value` is none of these, or describes a class that is not registered.
+
+    Example:
+
+    >>> import keras_dropouts as kd
+    >>> late = kd.schedules.LateDropout(0.2, begin_step=100)
+    >>> kd.schedules.deserialize(kd.schedules.serialize(late)) == late
+    True
     """
     if is_real(value):
         return check_rate(value)

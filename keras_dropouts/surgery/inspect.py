@@ -65,7 +65,22 @@ def inspect_dropout(model: keras.Model) -> DropoutTable:
         ValueError: if `model` is not a Keras model.
 
     Example:
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((8, 8, 1)),
+        ...         kd.DropBlock2D(0.2, block_size=3, name="block"),
+        ...         keras.layers.Flatten(),
+        ...         keras.layers.Dropout(0.5, name="drop"),
+        ...         keras.layers.Dense(10),
+        ...     ]
+        ... )
         >>> print(kd.inspect_dropout(model))
+        path   layer        rate now  schedule  learned
+        -----  -----------  --------  --------  -------
+        block  DropBlock2D  0.2       -         -
+        drop   Dropout      0.5       -         -
     """
     if not isinstance(model, keras.Model):
         raise invalid("model", "a keras.Model", model)

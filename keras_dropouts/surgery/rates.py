@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.keras_internals.layers import unlocked
+from keras_dropouts.keras_internals.rate_attributes import CELL_MASKS, is_dropout_cell
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
 
@@ -39,7 +41,20 @@ def set_rates(
             or the model has no rate that can be set. Nothing has been changed then.
 
     Example:
-        >>> kd.set_rates(model, {"DropBlock2D": 0.1, "head/dropout": 0.5})
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> model = keras.Sequential(
+        ...     [
+        ...         keras.Input((8, 8, 1)),
+        ...         kd.DropBlock2D(0.2, block_size=3, name="block"),
+        ...         keras.layers.Flatten(),
+        ...         keras.layers.Dropout(0.5, name="drop"),
+        ...         keras.layers.Dense(10),
+        ...     ]
+        ... )
+        >>> kd.set_rates(model, {"DropBlock2D": 0.1, "drop": 0.4})
+        >>> [row.rate for row in kd.inspect_dropout(model)]
+        [0.1, 0.4]
     """
     if not isinstance(model, keras.Model):
         raise invalid("model", "a keras.Model", model)
@@ -106,7 +121,7 @@ def set_rate(source: NoiseSource, value: float) -> None:
 
 @contextmanager
 def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]:
-    """Set the rates of noise sources of Keras inside this block; afterwards they are as before.
+    """Let noise sources of Keras have another rate inside this block, in this thread alone.
 
     Layers of this package keep their rate in a variable, which this is not for: a graph that is
     traced meanwhile would read the variable later.
@@ -114,13 +129,15 @@ def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]
     Raises:
         ValueError: if one of the sources is a layer of this package.
     """
-    with ExitStack() as stack:
-        for source in sources:
-            if source.ours:
-                raise invalid("sources", "noise sources of Keras", source)
-            for thing, name in _holders(source):
-                stack.callback(setattr, thing, name, getattr(thing, name))
-            set_rate(source, value)
+    overlays: list[tuple[Any, str, Any]] = []
+    for source in sources:
+        if source.ours:
+            raise invalid("sources", "noise sources of Keras", source)
+        overlays += [(thing, name, value) for thing, name in _holders(source)]
+        if is_dropout_cell(source.layer):
+            # Cells keep the masks of a call here, which another thread may be in the middle of.
+            overlays += [(source.layer, name, None) for name in CELL_MASKS]
+    with overlaid_in_thread(overlays):
         yield
 
 

@@ -38,7 +38,13 @@ def replace_dropout(
             or the function returns something else than an unused layer or None.
 
     Example:
-        >>> kd.replace_dropout(model, lambda layer: kd.ScheduledDropout(layer.rate))
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> layers = [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+        >>> model = keras.Sequential(layers)
+        >>> new = kd.replace_dropout(model, lambda layer: kd.ScheduledDropout(layer.rate))
+        >>> [type(layer).__name__ for layer in new.layers]
+        ['ScheduledDropout', 'Dense']
     """
     check_model(model)
     _check_function(function)
@@ -101,14 +107,25 @@ def add_dropout(
             or the function returns something else than an unused layer or None.
 
     Example:
+        >>> import keras
+        >>> import keras_dropouts as kd
+        >>> convolution = keras.layers.Conv2D(4, 3)
+        >>> hidden = keras.layers.Dense(16, name="hidden")
+        >>> model = keras.Sequential(
+        ...     [keras.Input((8, 8, 1)), convolution, keras.layers.Flatten(), hidden]
+        ... )
         >>> def after_convolutions(layer):
         ...     if isinstance(layer, keras.layers.Conv2D):
-        ...         return kd.DropBlock2D(0.1, block_size=7)
+        ...         return kd.DropBlock2D(0.1, block_size=3)
         >>> regularized = kd.add_dropout(model, after_convolutions)
+        >>> [type(layer).__name__ for layer in regularized.layers]
+        ['Conv2D', 'DropBlock2D', 'Flatten', 'Dense']
         >>> learned = kd.add_dropout(
         ...     model,
         ...     lambda layer: kd.ConcreteDropout(layer) if layer.name == "hidden" else None,
         ... )
+        >>> [type(layer).__name__ for layer in learned.layers]
+        ['Conv2D', 'Flatten', 'ConcreteDropout']
     """
     check_model(model)
     _check_function(function)

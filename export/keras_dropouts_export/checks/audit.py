@@ -16,7 +16,18 @@ from keras_dropouts_export.formats.saved_model.saved_model_audit import graph_fi
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What `audit` found. `ok` says that there is nothing that must not be there."""
+    """What `audit` found. `ok` says that there is nothing that must not be there.
+
+    Example:
+
+    >>> import json
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> report = kde.export_onnx(model, "model.onnx").audit
+    >>> report.ok, report.random_ops, json.loads(report.to_json())["format"]
+    (True, (), 'onnx')
+    """
 
     path: str
     format: str
@@ -59,6 +70,17 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
     Raises:
         FileNotFoundError: if nothing is there.
         ValueError: if what is there is of no such format, or cannot be read.
+
+    Example:
+
+    >>> import onnx
+    >>> import keras_dropouts_export as kde
+    >>> output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2])
+    >>> draw = onnx.helper.make_node("RandomNormal", [], ["y"], name="noise", shape=[2])
+    >>> graph = onnx.helper.make_graph([draw], "graph", [], [output])
+    >>> onnx.save(onnx.helper.make_model(graph), "g.onnx")
+    >>> [str(finding) for finding in kde.audit("g.onnx").random_ops]
+    ["RandomNormal 'noise' in the main graph"]
     """
     found = format_at(path)
     return _report(str(path), found.name, found.findings(Path(path)), allow)

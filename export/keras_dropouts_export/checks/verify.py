@@ -50,6 +50,19 @@ def verify(
         FileNotFoundError: if nothing is at `path`.
         ValueError: if the artifact cannot be read, or has other inputs or outputs than the model.
         ExportError: if the model cannot be traced.
+
+    Example:
+
+    >>> import keras
+    >>> import numpy as np
+    >>> import keras_dropouts_export as kde
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    >>> report = kde.export_onnx(model, "model.onnx")
+    >>> kde.verify(model, "model.onnx").ok
+    True
+    >>> model.layers[0].set_weights([np.zeros((4, 2)), np.ones(2)])
+    >>> kde.verify(model, "model.onnx").ok
+    False
     """
     comparison = Comparison(atol, rtol, seed)
     found, place = format_at(path), Path(path)

@@ -37,9 +37,11 @@ def freeze_dropout(model: keras.Model) -> keras.Model:
 
     Example:
 
-    >>> import keras, keras_dropouts as kd
+    >>> import keras
+    >>> import keras_dropouts as kd
+    >>> import keras_dropouts_export as kde
     >>> layers = [keras.Input((4,)), kd.ScheduledDropout(0.25), keras.layers.Dense(3)]
-    >>> new = freeze_dropout(keras.Sequential(layers))
+    >>> new = kde.freeze_dropout(keras.Sequential(layers))
     >>> type(new.layers[0]).__name__, new.layers[0].rate
     ('Dropout', 0.25)
     """

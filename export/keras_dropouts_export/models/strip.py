@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras_dropouts.surgery.model_checks import check_model
 
 from keras_dropouts.arguments import check_flag
 from keras_dropouts.keras_internals.graphs import is_graph
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
+from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rates import set_rate
 from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
 from keras_dropouts_export.errors import ExportError
@@ -32,7 +32,17 @@ class StrippedRow:
 
 @dataclass(frozen=True)
 class StripReport:
-    """What `strip_dropout` or `freeze_dropout` did, one row a rate."""
+    """What `strip_dropout` or `freeze_dropout` did, one row a rate.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> lstm = keras.layers.LSTM(3, dropout=0.2, name="lstm")
+    >>> new = kde.strip_dropout(keras.Sequential([keras.Input((5, 4)), lstm]))
+    >>> [(row.layer, row.rate, row.what) for row in kde.strip_report(new).rows]
+    [('LSTMCell', 0.2, 'silenced'), ('LSTMCell', 0.0, 'silenced')]
+    """
 
     rows: tuple[StrippedRow, ...]
 
@@ -54,6 +64,15 @@ def strip_report(model: keras.Model) -> StripReport:
 
     Raises:
         ValueError: if the model does not come from one of the two in this process.
+
+    Example:
+
+    >>> import keras
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5, name="drop")]
+    >>> new = kde.strip_dropout(keras.Sequential(layers))
+    >>> print(kde.strip_report(new))
+    drop  Dropout  rate 0.5  removed
     """
     if model not in _reports:
         raise ValueError(
@@ -102,8 +121,10 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     Example:
 
     >>> import keras
+    >>> import keras_dropouts_export as kde
     >>> layers = [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)]
-    >>> [type(layer).__name__ for layer in strip_dropout(keras.Sequential(layers)).layers]
+    >>> new = kde.strip_dropout(keras.Sequential(layers))
+    >>> [type(layer).__name__ for layer in new.layers]
     ['Dense']
     """
     check_flag(allow_unreachable, "allow_unreachable")

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_dropouts.keras_internals.layers import takes_training
-from keras_dropouts.keras_internals.patching import LOCK, replaced_in_thread, restored_after_calls
+from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.surgery.rates import rates_set_to
 from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts_export.tracing.preprocessing import plain_preprocessing
@@ -26,7 +26,6 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
     """
     others = [source for source in noise_sources(model) if not source.ours]
     with (
-        LOCK,
         restored_after_calls(model),
         rates_set_to(others, 0.0),
         training_is_false(),

@@ -38,23 +38,41 @@ def test_put_back_after_an_error() -> None:
     assert owner.say is str
 
 
-def test_two_threads_take_turns() -> None:
+def test_two_threads_each_replace_it_for_themselves() -> None:
     owner = SimpleNamespace(say=lambda word: word)
-    before, started, seen = owner.say, threading.Event(), []
+    before, seen = owner.say, []
 
     def other() -> None:
-        started.set()
         with replaced_in_thread(owner, "say", _shout):
             seen.append(owner.say("a"))
+        seen.append(owner.say("a"))
 
     with replaced_in_thread(owner, "say", lambda original: lambda word: original(word) * 2):
         thread = threading.Thread(target=other)
         thread.start()
-        assert started.wait(10)
+        thread.join(10)
         assert owner.say("a") == "aa"
-        assert not seen
+    assert seen == ["A", "a"]
+    assert owner.say is before
+
+
+def test_the_last_thread_to_leave_puts_it_back() -> None:
+    owner = SimpleNamespace(say=lambda word: word)
+    before, inside, leave = owner.say, threading.Event(), threading.Event()
+
+    def other() -> None:
+        with replaced_in_thread(owner, "say", _shout):
+            inside.set()
+            assert leave.wait(10)
+
+    with replaced_in_thread(owner, "say", _shout):
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert inside.wait(10)
+    assert owner.say is not before
+    assert owner.say("a") == "a"
+    leave.set()
     thread.join(10)
-    assert seen == ["A"]
     assert owner.say is before
 
 
