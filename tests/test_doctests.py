@@ -28,22 +28,13 @@ def public_objects() -> dict[str, Any]:
     return found
 
 
-def public_members(cls: type) -> Iterator[tuple[type, str, str]]:
-    """Yield the public methods and properties of a class that have a docstring of ours.
-
-    Each comes as the class that defines it, its name and its docstring.
-    """
-    for owner in cls.__mro__:
-        if not owner.__module__.startswith(("keras_dropouts.", "keras_dropouts_export.")):
-            continue
-        for name, value in vars(owner).items():
-            function = getattr(value, "__func__", value)  # of a class method
-            if name.startswith("_") or not (
-                inspect.isfunction(function) or isinstance(function, property)
-            ):
-                continue
-            if function.__doc__:
-                yield owner, name, function.__doc__
+def public_members(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield the name and docstring of each public method and property that a class defines."""
+    for name, value in vars(cls).items():
+        function = getattr(value, "__func__", value)  # of a class method
+        is_code = inspect.isfunction(function) or isinstance(function, property)
+        if is_code and not name.startswith("_") and function.__doc__:
+            yield name, function.__doc__
 
 
 def code_of(docstring: str | None) -> str:
@@ -53,10 +44,10 @@ def code_of(docstring: str | None) -> str:
 
 OBJECTS = public_objects()
 MEMBERS = {
-    f"{owner.__module__}.{owner.__qualname__}.{name}": docstring
-    for value in OBJECTS.values()
+    f"{cls}.{name}": docstring
+    for cls, value in OBJECTS.items()
     if inspect.isclass(value)
-    for owner, name, docstring in public_members(value)
+    for name, docstring in public_members(value)
 }
 WITH_EXAMPLES = {
     **{name: value.__doc__ for name, value in OBJECTS.items() if code_of(value.__doc__)},
