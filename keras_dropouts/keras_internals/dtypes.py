@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import keras
 
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.versions import first_of, private
 from keras_dropouts.types import Layer
 
@@ -24,17 +25,12 @@ def autocast_scope(dtype: str | None) -> AbstractContextManager[None]:
     return scope(dtype)
 
 
-@contextmanager
-def computing_in(layers: Sequence[Layer], dtype: str) -> Iterator[None]:
-    """Let layers compute in `dtype` inside this block.
+def computing_in(layers: Sequence[Layer], dtype: str) -> AbstractContextManager[None]:
+    """Let layers compute in `dtype` inside this block, in this thread alone.
 
     Relies on `Layer._dtype_policy`, since Keras 3.0.
     """
-    before = [private(layer, "_dtype_policy", "computing_in") for layer in layers]
-    try:
-        for layer in layers:
-            layer._dtype_policy = keras.DTypePolicy(dtype)
-        yield
-    finally:
-        for layer, policy in zip(layers, before, strict=True):
-            layer._dtype_policy = policy
+    for layer in layers:
+        private(layer, "_dtype_policy", "computing_in")
+    policy = keras.DTypePolicy(dtype)
+    return overlaid_in_thread((layer, "_dtype_policy", policy) for layer in layers)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import tensorflow as tf
 
 from keras_dropouts.keras_internals.dtypes import computing_in
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.patching import replaced_in_thread
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 _CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "XlaLaunch"})
@@ -35,15 +36,16 @@ def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> Infere
         return function.retrace(weights)
 
 
-@contextmanager
-def _inlined() -> Iterator[None]:
-    """Call what is inside a trace as plain Python, so that its operations are in the one graph."""
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
+def _inlined() -> AbstractContextManager[None]:
+    """Call what is inside a trace as plain Python, so that its operations are in the one graph.
+
+    `tf.config.run_functions_eagerly` would do it for every thread.
+    """
+
+    def as_python(_: Any) -> Any:
+        return lambda function, *args, **kwargs: function.python_function(*args, **kwargs)
+
+    return replaced_in_thread(type(tf.function(lambda: None)), "__call__", as_python)
 
 
 @contextmanager

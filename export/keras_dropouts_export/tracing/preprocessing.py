@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -12,11 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.patching import replaced_in_thread
 from keras_dropouts.keras_internals.preprocessing import (
     BaseImagePreprocessingLayer,
     IndexLookup,
 )
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.types import Tensor
+
+_TRANSFORM = "get_random_transformation"
 
 
 @contextmanager
@@ -26,13 +29,15 @@ def plain_preprocessing(model: keras.Model) -> Iterator[None]:
     Some augmentation layers of Keras draw a transformation at inference and then do not use it
     (RandomHue, RandomSharpness, MixUp and others): they get none. Tables of integers become
     constants of the graph: a table of TensorFlow lives outside it, and ONNX has no such thing.
+    Other threads see nothing of this.
     """
-    with ExitStack() as stack:
-        for layer in parts(model):
-            if isinstance(layer, BaseImagePreprocessingLayer):
-                stack.enter_context(_without_draws(layer))
-            if isinstance(layer, IndexLookup) and not _has_strings(layer):
-                stack.enter_context(_instead(layer, "lookup_table", _Table(layer.lookup_table)))
+    overlays: list[tuple[Any, str, Any]] = []
+    for layer in parts(model):
+        if isinstance(layer, BaseImagePreprocessingLayer):
+            overlays.append((layer, _TRANSFORM, _without_draws(getattr(layer, _TRANSFORM))))
+        if isinstance(layer, IndexLookup) and not _has_strings(layer):
+            overlays.append((layer, "lookup_table", _Table(layer.lookup_table)))
+    with overlaid_in_thread(overlays):
         yield
 
 
@@ -40,41 +45,23 @@ class _Drawn(Exception):
     """A random number was asked for."""
 
 
-@contextmanager
-def _without_draws(layer: Any) -> Iterator[None]:
-    original = layer.get_random_transformation
-    draw, thread = keras.random.SeedGenerator.next, threading.get_ident()
+def _without_draws(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function like `get_random_transformation` that returns None where it would draw."""
 
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != thread:  # which may train its own model meanwhile
-            return draw(*args, **kwargs)
-        raise _Drawn
+    def refuse(_: Any) -> Any:
+        def refused(*args: Any, **kwargs: Any) -> Any:
+            raise _Drawn
+
+        return refused
 
     def transformation(*args: Any, **kwargs: Any) -> Any:
-        with _instead(keras.random.SeedGenerator, "next", refuse):
+        with replaced_in_thread(keras.random.SeedGenerator, "next", refuse):
             try:
                 return original(*args, **kwargs)
             except _Drawn:
                 return None
 
-    with _instead(layer, "get_random_transformation", transformation):
-        yield
-
-
-@contextmanager
-def _instead(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """Put `value` in place of an attribute, past the tracking of a layer's attributes."""
-    own = name in vars(holder)
-    before = vars(holder).get(name)
-    put = type.__setattr__ if isinstance(holder, type) else object.__setattr__
-    put(holder, name, value)
-    try:
-        yield
-    finally:
-        if own:
-            put(holder, name, before)
-        else:
-            del holder.__dict__[name]
+    return transformation
 
 
 def _has_strings(layer: IndexLookup) -> bool:
