@@ -37,6 +37,14 @@ def takes_training(layer: Layer) -> bool:
     return bool(private(layer, "_call_has_training_arg", "takes_training"))
 
 
+def takes_mask(layer: Layer) -> bool:
+    """Return whether the `call` of a layer has an argument `mask`, for a padding mask.
+
+    Relies on `Layer._call_has_mask_arg`, since Keras 3.0.
+    """
+    return bool(private(layer, "_call_has_mask_arg", "takes_mask"))
+
+
 def training_default(layer: Layer) -> Any:
     """Return the default of `training` in the `call` of a layer, None where it has none.
 

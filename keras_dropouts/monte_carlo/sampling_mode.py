@@ -20,6 +20,7 @@ from keras_dropouts.keras_internals.layers import (
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
 from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell
+from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream
@@ -85,6 +86,7 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     running: list[Any] = []
     with (
         restored_after_calls(model),
+        right_time_axis(),
         _call_flags(active, running),
         _seeded_draws(running),
         _no_draws_of_tensorflow(),

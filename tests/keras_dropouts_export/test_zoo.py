@@ -13,6 +13,7 @@ import zoo_hub_composed
 from keras_dropouts.surgery import sources as noise
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.tracing.inference_function import inference_function
+from runtimes import assert_serves
 
 # keras_hub's T5 and Swin build layers by calling them, and lose masks that they do not use.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -29,21 +30,23 @@ LARGE = {**zoo_applications.ZOO, **zoo_hub_composed.LARGE}
 
 
 def same_predictions(new, model, signature=None):
-    """Assert that two models are the same function at inference, bit for bit."""
+    """Assert that two models are the same function at inference, bit for bit; return the inputs."""
     old, made = inference_function(model, signature), inference_function(new, signature)
     _, inputs, wanted = next(iter(trial_inputs(old)))
     got = made(inputs)
     for one, two in zip(got.values(), wanted.values(), strict=True):
         np.testing.assert_array_equal(one, two)
+    return inputs
 
 
 def leaves_training(model, folder, signature=None):
     """Take one model all the way."""
     new = kde.strip_dropout(model)
     assert all(source.rate == 0.0 for source in noise.noise_sources(new))
-    same_predictions(new, model, signature)
-    assert kde.export_saved_model(model, folder / "m", input_signature=signature).ok
-    assert kde.export_onnx(model, folder / "m.onnx", input_signature=signature).ok
+    inputs = same_predictions(new, model, signature)
+    for export, name in ((kde.export_saved_model, "m"), (kde.export_onnx, "m.onnx")):
+        report = export(model, folder / name, input_signature=signature)
+        assert_serves(new, report, inputs, signature)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -64,8 +67,7 @@ def test_zoo_with_a_fixed_length(name, tmp_path):
         kde.export_onnx(model, tmp_path / "m.onnx")
     spec = tf.TensorSpec([None, 16], "int32")
     signature = {"token_ids": spec, "padding_mask": spec}
-    assert kde.export_saved_model(model, tmp_path / "m", input_signature=signature).ok
-    assert kde.export_onnx(model, tmp_path / "m.onnx", input_signature=signature).ok
+    leaves_training(model, tmp_path, signature)
 
 
 def test_a_model_from_a_file(tmp_path):

@@ -7,15 +7,16 @@ import pytest
 
 import keras_dropouts_export as kde
 import zoo_layers
+from runtimes import assert_serves
 
 
 @pytest.mark.parametrize("name", zoo_layers.ZOO)
 def test_layer(name, tmp_path):
     keras.utils.set_random_seed(4)
     model = zoo_layers.ZOO[name]()
-    kde.strip_dropout(model)
-    assert kde.export_saved_model(model, tmp_path / "m").ok
-    assert kde.export_onnx(model, tmp_path / "m.onnx").ok
+    stripped = kde.strip_dropout(model)
+    assert_serves(stripped, kde.export_saved_model(model, tmp_path / "m"))
+    assert_serves(stripped, kde.export_onnx(model, tmp_path / "m.onnx"))
 
 
 def test_no_layer_of_keras_is_left_out():
@@ -47,7 +48,7 @@ def test_a_hash_of_integers_is_a_clear_error_in_onnx(tmp_path):
         kde.ExportError, match=r"no counterpart for: StringToHashBucketFast in .*hashing.*/hash"
     ):
         kde.export_onnx(model, tmp_path / "m.onnx")
-    assert kde.export_saved_model(model, tmp_path / "m").ok
+    assert_serves(model, kde.export_saved_model(model, tmp_path / "m"))
 
 
 @pytest.mark.parametrize("name", zoo_layers.NOT_IN_A_GRAPH)

@@ -6,6 +6,7 @@ import pytest
 
 import keras_dropouts_export as kde
 import zoo_operations as operations
+from runtimes import assert_serves
 
 # What handlers of this package write, where tf2onnx has none or one that is wrong.
 OURS = (
@@ -19,13 +20,15 @@ OURS = (
 
 @pytest.mark.parametrize("name", operations.ZOO)
 def test_operation(name, tmp_path):
-    assert kde.export_onnx(operations.ZOO[name](), tmp_path / "m.onnx").ok
+    model = operations.ZOO[name]()
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx"))
 
 
 @pytest.mark.parametrize("opset", [13, 15, 17])
 @pytest.mark.parametrize("name", OURS)
 def test_our_operations_at_every_opset(name, opset, tmp_path):
-    assert kde.export_onnx(operations.ZOO[name](), tmp_path / "m.onnx", opset=opset).ok
+    model = operations.ZOO[name]()
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx", opset=opset))
 
 
 @pytest.mark.parametrize("name", operations.UNKNOWN_TO_ONNX)
@@ -37,7 +40,7 @@ def test_what_onnx_cannot_do_is_named(name, tmp_path):
     )
     with pytest.raises(kde.ExportError, match=said):
         kde.export_onnx(model, tmp_path / "m.onnx")
-    assert kde.export_saved_model(model, tmp_path / "m").ok
+    assert_serves(model, kde.export_saved_model(model, tmp_path / "m"))
 
 
 def test_bits_of_a_float_are_a_clear_error(tmp_path):

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
+from keras_dropouts.types import Tensor
 from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
@@ -49,18 +51,12 @@ def compare_samples(
 
 
 def _without_seed(function: InferenceFunction) -> InferenceFunction:
-    """Return a function whose artifact takes no seed, to be asked for names and inputs."""
-    seed = function.inputs[-1].name
-    shown = replace(function, inputs=function.inputs[:-1])
-    original = function
+    """Return a function whose artifact takes no seed; it draws by one seed itself."""
 
-    class Seeded(InferenceFunction):
-        """Runs with one seed."""
+    def seeded(tensors: list[Tensor]) -> list[Tensor]:
+        return function.eager([*tensors, tf.constant(0, tf.int64)])
 
-        def __call__(self, inputs: Arrays) -> Arrays:
-            return original({**inputs, seed: np.array(0, np.int64)})
-
-    return Seeded(**vars(shown))
+    return replace(function, inputs=function.inputs[:-1], eager=seeded)
 
 
 def _other_seed(
@@ -68,7 +64,7 @@ def _other_seed(
 ) -> list[ParityRow]:
     """Return a row for each output whose mean can be told, and runtime."""
     batch, inputs = list(trial_inputs(function, seed))[-1][:2]
-    expected = function(inputs)
+    expected = function.expected(inputs)
     found, differ = [], False
     for runtime, run in format_at(path).runs(path, function).items():
         same, changed = run(inputs), run(_with_other_seed(function, inputs))

@@ -28,7 +28,7 @@ Inputs = dict[str, np.ndarray]
 def trial_inputs(
     function: InferenceFunction, seed: int = 0, batch_sizes: Sequence[int] = BATCH_SIZES
 ) -> Iterator[tuple[int, Inputs, Inputs]]:
-    """Yield (batch size, inputs by name, the function's outputs by name).
+    """Yield (batch size, inputs by name, the outputs of the model itself by name).
 
     Every dynamic dimension has two sizes over the batches. A model whose batch dimension is fixed
     gets that one batch size.
@@ -43,7 +43,7 @@ def trial_inputs(
     lengths = _accepted_lengths(function, batches[0], limits)
     for i, batch in enumerate(batches):
         inputs = _inputs(function, batch, lengths[i % 2], limits, random)
-        yield batch, inputs, function(inputs)
+        yield batch, inputs, function.expected(inputs)
 
 
 def _accepted_lengths(
@@ -56,7 +56,8 @@ def _accepted_lengths(
     for lengths in _LENGTHS[1:] if images else _LENGTHS:
         try:
             for length in lengths:
-                function(_inputs(function, batch, length, limits, np.random.default_rng(0)))
+                inputs = _inputs(function, batch, length, limits, np.random.default_rng(0))
+                function.expected(inputs)
         except (tf.errors.OpError, ValueError) as error:  # too short for the model, most often
             problems.append(error)
         else:
@@ -152,7 +153,7 @@ def check_probabilities(function: InferenceFunction) -> None:
         ValueError: naming the output, for the argument `uncertainty`, which needs them.
     """
     inputs = next(trial_inputs(function))[1]
-    for name, values in function(inputs).items():
+    for name, values in function.expected(inputs).items():
         numbers = values.astype("float64")
         sums = numbers.sum(axis=-1) if numbers.ndim > 1 else numbers
         one_unit = numbers.ndim > 1 and numbers.shape[-1] == 1

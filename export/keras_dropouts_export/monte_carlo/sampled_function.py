@@ -69,6 +69,9 @@ def sampled_function(
         names[:] = outputs
         return [tf.identity(x) for x in outputs.values()]
 
+    def eager(arguments: list[Tensor]) -> list[Tensor]:
+        return flat(*arguments)
+
     function = tf.function(flat, input_signature=seeded.specs, autograph=False)
     concrete = traced(function, model)
     seed = TensorInfo(seeded.names[own - 1], (), "int64")
@@ -83,6 +86,7 @@ def sampled_function(
             for name, x in zip(unique_names(names, seeded.names), concrete.outputs, strict=True)
         ),
         output_structure=None,
+        eager=eager,
         retrace=lambda weights: sampled_function(_widened(plain), sampling, sampler, weights),
         signature_key=SIGNATURE_KEY,
     )

@@ -10,15 +10,19 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras_dropouts.surgery.model_checks import check_model
 
 from keras_dropouts.keras_internals.graphs import graph_of, inbound_nodes, is_graph, made_by
 from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import is_removable
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.tracing.inference_mode import inference_mode, training_is_false
+from keras_dropouts_export.tracing.inference_mode import (
+    inference_mode,
+    noise_off,
+    training_is_false,
+)
 from keras_dropouts_export.tracing.signature import Signature, input_signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import taking_weights, with_weight_inputs
 
@@ -53,8 +57,9 @@ class InferenceFunction:
     """A traced function of flat inputs, and what is known of them.
 
     `function` is a tf.function that takes one tensor for each input, in the order of `inputs`, and
-    returns a list in the order of `outputs`. `retrace` traces it again with Keras variables as
-    more inputs, in float32 where the interface was bfloat16.
+    returns a list in the order of `outputs`. `eager` does the same without a graph, with the model
+    itself: it is what an artifact is compared with. `retrace` traces the function again with Keras
+    variables as more inputs, in float32 where the interface was bfloat16.
     """
 
     model: keras.Model
@@ -64,6 +69,7 @@ class InferenceFunction:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     output_structure: Any
+    eager: Callable[[list[Tensor]], list[Tensor]]
     retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
 
@@ -73,9 +79,20 @@ class InferenceFunction:
         return self.function.get_concrete_function()
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs by name for inputs by name."""
-        tensors = [tf.constant(inputs[each.name], each.dtype) for each in self.inputs]
-        outputs = self.concrete(*tensors)
+        """Return the outputs of the graph by name, for inputs by name."""
+        return self._named(self.concrete(*self._tensors(inputs)))
+
+    def expected(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs of the model itself, run eagerly, by name, for inputs by name.
+
+        Tracing is one of the things that can go wrong, so artifacts are compared with this.
+        """
+        return self._named(self.eager(self._tensors(inputs)))
+
+    def _tensors(self, inputs: dict[str, np.ndarray]) -> list[Tensor]:
+        return [tf.constant(inputs[each.name], each.dtype) for each in self.inputs]
+
+    def _named(self, outputs: Sequence[Tensor]) -> dict[str, np.ndarray]:
         return {each.name: value.numpy() for each, value in zip(self.outputs, outputs, strict=True)}
 
 
@@ -134,6 +151,11 @@ def trace(
     names = unique_names(output_names(model, structures[-1]), signature.names)
     outputs = concrete.outputs
 
+    def eager(inputs: list[Tensor]) -> list[Tensor]:
+        with noise_off(model):
+            outputs = forward(inputs)
+        return [x for x in keras.tree.flatten(outputs) if tf.is_tensor(x)]
+
     def retrace(weights: Sequence[Any]) -> InferenceFunction:
         with_weights = with_weight_inputs(signature.widened(), weights)
         return trace(model, with_weights, taking_weights(forward, weights))
@@ -142,6 +164,7 @@ def trace(
         model=model,
         name=model.name,
         function=function,
+        eager=eager,
         retrace=retrace,
         signature=signature,
         inputs=tuple(

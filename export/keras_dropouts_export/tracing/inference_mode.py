@@ -10,26 +10,38 @@ import keras
 
 from keras_dropouts.keras_internals.layers import takes_training
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.surgery.rates import rates_set_to
 from keras_dropouts.surgery.sources import noise_sources
-from keras_dropouts_export.tracing.preprocessing import plain_preprocessing
+from keras_dropouts_export.tracing.preprocessing import no_unused_draws, tables_as_constants
 
 
 @contextmanager
 def inference_mode(model: keras.Model) -> Iterator[None]:
-    """Trace `model` inside this: no layer trains and no rate is above zero.
+    """Trace `model` inside this: as in `noise_off`, and in a form that its artifact can hold.
+
+    Preprocessing layers leave plain operations, and TimeDistributed takes all time steps where
+    their number is not known.
+    """
+    with noise_off(model), tables_as_constants(model), right_time_axis():
+        yield
+
+
+@contextmanager
+def noise_off(model: keras.Model) -> Iterator[None]:
+    """Call `model` inside this: no layer trains and no rate is above zero.
 
     `training` is forced to False in every call of a layer, which covers a training=True that is
     baked into a graph or written in a layer's `call`, and layers that train by default. Rates of
     Keras's own layers are set to zero, as recurrent cells draw their masks even at inference.
-    Rates, losses and call flags are put back on leaving, whatever happens.
+    Nothing of this is seen by other threads, and nothing of it stays.
     """
     others = [source for source in noise_sources(model) if not source.ours]
     with (
         restored_after_calls(model),
         rates_set_to(others, 0.0),
         training_is_false(),
-        plain_preprocessing(model),
+        no_unused_draws(model),
     ):
         yield
 

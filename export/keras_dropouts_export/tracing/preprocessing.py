@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -22,23 +22,30 @@ from keras_dropouts.types import Tensor
 _TRANSFORM = "get_random_transformation"
 
 
-@contextmanager
-def plain_preprocessing(model: keras.Model) -> Iterator[None]:
-    """Trace `model` inside this, and its preprocessing layers leave nothing but plain operations.
+def no_unused_draws(model: keras.Model) -> AbstractContextManager[None]:
+    """Call `model` inside this, and no augmentation layer draws numbers that it does not use.
 
-    Some augmentation layers of Keras draw a transformation at inference and then do not use it
-    (RandomHue, RandomSharpness, MixUp and others): they get none. Tables of integers become
-    constants of the graph: a table of TensorFlow lives outside it, and ONNX has no such thing.
-    Other threads see nothing of this.
+    Some layers of Keras draw a transformation at inference and then ignore it (RandomHue,
+    RandomSharpness, MixUp and others): they get none. Other threads see nothing of this.
     """
-    overlays: list[tuple[Any, str, Any]] = []
-    for layer in parts(model):
-        if isinstance(layer, BaseImagePreprocessingLayer):
-            overlays.append((layer, _TRANSFORM, _without_draws(getattr(layer, _TRANSFORM))))
-        if isinstance(layer, IndexLookup) and not _has_strings(layer):
-            overlays.append((layer, "lookup_table", _Table(layer.lookup_table)))
-    with overlaid_in_thread(overlays):
-        yield
+    return overlaid_in_thread(
+        (layer, _TRANSFORM, _without_draws(getattr(layer, _TRANSFORM)))
+        for layer in parts(model)
+        if isinstance(layer, BaseImagePreprocessingLayer)
+    )
+
+
+def tables_as_constants(model: keras.Model) -> AbstractContextManager[None]:
+    """Trace `model` inside this, and lookup tables of integers become constants of the graph.
+
+    A table of TensorFlow lives outside the graph, and ONNX has no such thing. Other threads see
+    nothing of this.
+    """
+    return overlaid_in_thread(
+        (layer, "lookup_table", _Table(layer.lookup_table))
+        for layer in parts(model)
+        if isinstance(layer, IndexLookup) and not _has_strings(layer)
+    )
 
 
 class _Drawn(Exception):

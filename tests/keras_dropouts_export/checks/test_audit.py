@@ -123,7 +123,9 @@ def test_randomness_in_a_loop_is_found(tmp_path):
 def test_bad_paths_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"argument `path`\. Expected a path"):
         kde.audit(3)
-    with pytest.raises(FileNotFoundError, match=r"Expected an \.onnx file or a SavedModel folder.* that exists"):
+    with pytest.raises(
+        FileNotFoundError, match=r"Expected an \.onnx file or a SavedModel folder.* that exists"
+    ):
         kde.audit(tmp_path / "none.onnx")
     with pytest.raises(ValueError, match=r"Expected an \.onnx file or a SavedModel folder"):
         kde.audit(tmp_path)

@@ -12,6 +12,7 @@ import tensorflow as tf
 import keras_dropouts_export as kde
 from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.parity import TOLERANCE
+from runtimes import assert_serves
 from served import dense_model, graph_model
 
 
@@ -112,7 +113,9 @@ def test_inputs_are_seeded(exported):
 
 def test_bad_arguments_are_refused(exported):
     model, folder = exported
-    with pytest.raises(FileNotFoundError, match=r"Expected an \.onnx file or a SavedModel folder.* that exists"):
+    with pytest.raises(
+        FileNotFoundError, match=r"Expected an \.onnx file or a SavedModel folder.* that exists"
+    ):
         kde.verify(model, folder / "none.onnx")
     with pytest.raises(ValueError, match=r"Expected a keras\.Model"):
         kde.verify("m", folder / "m.onnx")
@@ -159,10 +162,11 @@ def test_int_inputs_stay_inside_the_embedding(tmp_path):
     x = keras.layers.Embedding(5, 4)(tokens)
     x = keras.layers.GlobalAveragePooling1D()(x, mask=mask)
     model = keras.Model([tokens, mask], x)
-    assert kde.export_onnx(model, tmp_path / "m.onnx").ok
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx"))
 
 
 def test_an_image_model_with_dynamic_sizes(tmp_path):
     x = keras.Input((None, None, 3))
     y = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(2, 5, strides=2)(x))
-    assert kde.export_onnx(keras.Model(x, y), tmp_path / "m.onnx").ok
+    model = keras.Model(x, y)
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx"))

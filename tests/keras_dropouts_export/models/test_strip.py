@@ -136,7 +136,10 @@ def test_what_draws_is_found_without_a_graph():
     assert found[0] == "'m/rolls'"
     assert [each.split("/")[-1] for each in found] == ["rolls'", "rolls'"]
     np.testing.assert_array_equal(rolls.seeds.state, before)
-    assert drawing_layers._seen_to_draw(dense_model(), drawing_layers.input_signature(dense_model())) == []
+    assert (
+        drawing_layers._seen_to_draw(dense_model(), drawing_layers.input_signature(dense_model()))
+        == []
+    )
     assert drawing_layers.BACKEND_RANDOM.uniform.__name__ == "uniform"
 
 

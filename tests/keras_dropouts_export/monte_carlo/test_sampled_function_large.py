@@ -14,6 +14,7 @@ import keras_dropouts as kd
 import keras_dropouts_export as kde
 import zoo
 from keras_dropouts_export.formats.onnx import large_weights
+from runtimes import TOLERANCE, inputs_for, lowest_precision
 from served import inputs_of
 
 SEED = 4
@@ -48,7 +49,6 @@ def test_weights_are_in_a_second_file_and_samples_those_of_keras(
 ) -> None:
     model, path = wide(), tmp_path / "m.onnx"
     report = kde.export_onnx(model, path, samples=5, reduce=None, chunk_size=chunk_size)
-    assert report.ok
     assert [each.name for each in report.inputs] == ["x", "seed"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     assert report.bytes == sum(each.stat().st_size for each in tmp_path.iterdir())
@@ -62,10 +62,17 @@ def test_weights_are_in_a_second_file_and_samples_those_of_keras(
 
 @pytest.mark.parametrize("name", ["cnn", "subclassed", "mixed_bfloat16"])
 def test_models_of_every_kind(name: str, tmp_path: Path) -> None:
-    model = zoo.ZOO[name]()
-    assert kde.export_onnx(model, tmp_path / "m.onnx", samples=3).ok
-    assert apart(tmp_path / "m.onnx")
-    assert kde.verify(model, tmp_path / "m.onnx").ok
+    model, path = zoo.ZOO[name](), tmp_path / "m.onnx"
+    report = kde.export_onnx(model, path, samples=3)
+    assert apart(path)
+    assert kde.verify(model, path).ok
+    x = inputs_for(report)[report.inputs[0].name]
+    expected = kd.mc_predict(model, x, 3, SEED, verbose=False)
+    mean, std = (np.asarray(each, "float32") for each in (expected.mean, expected.std))
+    atol, rtol = TOLERANCE[lowest_precision(model)]
+    got = drawn.serve(path, x, SEED)
+    np.testing.assert_allclose(got[0], mean, atol=atol + rtol * np.abs(mean).max(), rtol=0)
+    np.testing.assert_allclose(got[1], std, atol=atol + rtol * np.abs(mean).max(), rtol=0)
 
 
 def test_native_numbers_take_no_seed(tmp_path: Path) -> None:

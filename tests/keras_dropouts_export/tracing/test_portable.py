@@ -9,6 +9,7 @@ import keras_dropouts_export as kde
 import zoo
 from keras_dropouts_export.tracing.inference_function import inference_function
 from keras_dropouts_export.tracing.portable import portable
+from runtimes import assert_serves
 from served import data, dense_model
 
 
@@ -27,7 +28,7 @@ def test_a_grouped_convolution_is_written_out(tmp_path):
     function = inference_function(model)
     assert "StatefulPartitionedCall" in types_of(function)
     assert "StatefulPartitionedCall" not in types_of(portable(function))
-    assert kde.export_onnx(model, tmp_path / "m.onnx").ok
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx"))
     assert not tf.config.functions_run_eagerly()
 
 
@@ -44,7 +45,7 @@ def test_bfloat16_becomes_float32_with_its_interface(tmp_path):
 
 def test_weights_that_are_bfloat16_themselves(tmp_path):
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, dtype="bfloat16")])
-    assert kde.export_onnx(model, tmp_path / "m.onnx").ok
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx"))
 
 
 def test_weights_become_inputs():

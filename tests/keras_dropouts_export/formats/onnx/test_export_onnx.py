@@ -22,7 +22,6 @@ def dims(value):
 def test_the_file_is_the_model(make, tmp_path):
     model = make()
     report = kde.export_onnx(model, tmp_path / "m.onnx")
-    assert report.ok
     x = inputs_of(model, 5)
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     names = [each.name for each in report.inputs]

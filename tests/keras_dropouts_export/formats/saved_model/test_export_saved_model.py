@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_dropouts_export as kde
+from runtimes import assert_serves
 from served import Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 
@@ -13,7 +14,6 @@ from served import Subclassed, data, dense_model, graph_model, image_model, inpu
 def test_it_is_the_model_by_structure_and_by_name(make, tmp_path):
     model = make()
     report = kde.export_saved_model(model, tmp_path / "m")
-    assert report.ok
     x = inputs_of(model, 5)
     wanted = model.predict(x, verbose=0)
     loaded = tf.saved_model.load(str(tmp_path / "m"))
@@ -43,16 +43,16 @@ def test_only_weights_that_are_read_are_saved(tmp_path):
 
 def test_an_input_name_that_is_no_identifier(tmp_path):
     x = keras.Input((4,), name="my-input.1")
-    report = kde.export_saved_model(
-        keras.Model(x, keras.layers.Dense(2, name="the-score")(x)), tmp_path / "m"
-    )
-    assert report.ok
+    model = keras.Model(x, keras.layers.Dense(2, name="the-score")(x))
+    assert_serves(model, kde.export_saved_model(model, tmp_path / "m"))
 
 
 def test_a_subclassed_model_that_always_drops(tmp_path):
     model = Subclassed()
     model(data(2, 3))
-    assert kde.export_saved_model(model, tmp_path / "m").parity.max_abs_error < 1e-6
+    report = kde.export_saved_model(model, tmp_path / "m")
+    assert report.parity.max_abs_error < 1e-6
+    assert_serves(kde.strip_dropout(model), report)
 
 
 class Counts(keras.layers.Layer):

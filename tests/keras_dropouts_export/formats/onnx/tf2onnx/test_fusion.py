@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_dropouts_export as kde
+from runtimes import assert_serves
 
 
 def randomized(model):
@@ -25,7 +26,7 @@ def exported(folder, layer, shape=(None, 8), opset=18):
     x = keras.Input(shape, dtype=layer.compute_dtype, name="x")
     model = randomized(keras.Model(x, layer(x)))
     path = folder / "m.onnx"
-    assert kde.export_onnx(model, path, opset=opset, overwrite=True).ok
+    assert_serves(model, kde.export_onnx(model, path, opset=opset, overwrite=True))
     return Counter(node.op_type for node in onnx.load(path).graph.node)
 
 

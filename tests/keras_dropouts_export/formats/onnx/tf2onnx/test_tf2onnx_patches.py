@@ -5,6 +5,7 @@ import pytest
 from keras import layers, ops
 
 import keras_dropouts_export as kde
+from runtimes import assert_serves
 
 
 class Branches(layers.Layer):
@@ -25,7 +26,8 @@ class Branches(layers.Layer):
 @pytest.mark.parametrize("opset", [13, 18])
 def test_convolutions_in_branches(opset, tmp_path):
     x = keras.Input((8, 8, 3))
-    assert kde.export_onnx(keras.Model(x, Branches()(x)), tmp_path / "m.onnx", opset=opset).ok
+    model = keras.Model(x, Branches()(x))
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx", opset=opset))
 
 
 @pytest.mark.parametrize("opset", [13, 18])
@@ -35,4 +37,4 @@ def test_reshape_after_reshape_that_keeps_sizes(opset, tmp_path):
     y = ops.reshape(y, (-1, 1, 8))
     heads = ops.transpose(ops.reshape(y, (-1, 1, 2, 4)), (0, 2, 1, 3))
     model = keras.Model(x, ops.matmul(heads, ops.transpose(heads, (0, 1, 3, 2))))
-    assert kde.export_onnx(model, tmp_path / "m.onnx", opset=opset).ok
+    assert_serves(model, kde.export_onnx(model, tmp_path / "m.onnx", opset=opset))
