@@ -17,6 +17,7 @@ from keras_dropouts.keras_internals.graphs import (
     nodes_in_order,
 )
 from keras_dropouts.keras_internals.layers import children, parts
+from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.surgery.clone import carry_state, clone_layer, clone_operation, clone_whole
 from keras_dropouts.surgery.model_checks import check_graph
 from keras_dropouts.types import Layer
@@ -142,7 +143,8 @@ class _Rewriter:
         # A Sequential model of no layers cannot be called.
         layers = layers or [_identity(model.layers[-1])]
         kind = type(model) if _plain_constructor(model, keras.Sequential) else keras.Sequential
-        return kind([_new_input(input_layer(model)), *layers], name=model.name)
+        inputs = _new_input(input_layer(model), free_batch=keeps_needless_batch_size(model))
+        return kind([inputs, *layers], name=model.name)
 
     def _functional(self, model: Any) -> Any:
         tensors = {id(tensor): _new_input(made_by(tensor)[0]).output for tensor in model.inputs}
@@ -170,8 +172,11 @@ def _plain_constructor(model: Any, kind: Any) -> bool:
     return list(own) == names or passes_on
 
 
-def _new_input(layer: Any) -> Any:
-    return type(layer).from_config(layer.get_config())
+def _new_input(layer: Any, free_batch: bool = False) -> Any:
+    config = layer.get_config()
+    if free_batch:
+        config["batch_shape"] = (None, *config["batch_shape"][1:])
+    return type(layer).from_config(config)
 
 
 def _identity(layer: Any) -> Any:

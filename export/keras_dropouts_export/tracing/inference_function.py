@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_dropouts.keras_internals.graphs import graph_of, inbound_nodes, is_graph, made_by
 from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import is_removable
 from keras_dropouts.types import Tensor
@@ -117,6 +118,8 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
         )
     given = input_signature(model, signature)
     _check_no_strings(model, given)
+    if signature is None and keeps_needless_batch_size(model):
+        given = given.with_batch(None)
     return trace(model, given, lambda inputs: given.call(model, inputs))
 
 

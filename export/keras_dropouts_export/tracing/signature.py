@@ -39,6 +39,14 @@ class Signature:
         """Return the signature with float32 in place of bfloat16."""
         return replace(self, specs=[_widened(spec) for spec in self.specs])
 
+    def with_batch(self, size: int | None) -> Signature:
+        """Return the signature with another batch size, None for a dynamic one."""
+        specs = [
+            tf.TensorSpec([size, *spec.shape[1:]], spec.dtype, name=spec.name)
+            for spec in self.specs
+        ]
+        return replace(self, specs=specs)
+
     def call(self, model: keras.Model, flat: list[Tensor], training: bool | None = False) -> Any:
         """Call `model` on a flat list of tensors, for inference unless `training` says not."""
         arguments = self.arguments(flat)
