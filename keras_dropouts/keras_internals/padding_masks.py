@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from keras_dropouts.keras_internals.versions import first_of
@@ -29,3 +31,20 @@ def set_padding_mask(x: Any, mask: Tensor | None) -> None:
     """
     set_mask = first_of("set_padding_mask", *(f"{module}:set_keras_mask" for module in _MODULES))
     set_mask(x, mask)
+
+
+@contextmanager
+def without_padding_masks(tensors: Iterable[Any]) -> Iterator[None]:
+    """Take the padding masks of tensors away inside this block, and give them back after it.
+
+    A tensor may be there several times. Relies on what `padding_mask` and `set_padding_mask` do.
+    """
+    held = {id(x): (x, padding_mask(x)) for x in tensors}
+    masked = [(x, mask) for x, mask in held.values() if mask is not None]
+    for x, _ in masked:
+        set_padding_mask(x, None)
+    try:
+        yield
+    finally:
+        for x, mask in masked:
+            set_padding_mask(x, mask)

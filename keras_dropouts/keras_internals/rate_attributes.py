@@ -1,8 +1,13 @@
-"""Names of attributes of Keras's layers that hold a dropout rate and have no public name."""
+"""Knows the attributes of Keras's layers and recurrent cells that dropout depends on."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
+
+from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
+from keras_dropouts.types import Layer
 
 # A dot leads into a part of the layer. Attention layers hand their rate to a dropout layer of
 # their own when they are built. Since Keras 3.3.
@@ -21,3 +26,16 @@ def is_dropout_cell(layer: Any) -> bool:
     `DropoutRNNCell.get_dropout_mask`, since Keras 3.0.
     """
     return hasattr(layer, "get_dropout_mask")
+
+
+def gates_at_once(layer: Layer) -> AbstractContextManager[None]:
+    """Let recurrent cells in a layer or model compute all gates in one product inside this block.
+
+    Keras sets `implementation` to 1 where a cell drops its state, since Keras 3.0, as each gate has
+    a mask of its own then. Without dropout both implementations are the same function.
+    """
+    return overlaid_in_thread(
+        (part, "implementation", 2)
+        for part in parts(layer)
+        if is_dropout_cell(part) and hasattr(part, "implementation")
+    )

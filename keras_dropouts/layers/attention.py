@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_dropouts.keras_internals.layer_weights import with_heads
-from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.keras_internals.padding_masks import padding_mask, without_padding_masks
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
@@ -110,11 +110,11 @@ class DropKey(_AttentionDropout):
         keep = masks.draw_keep(stream, (batch, _heads(self.layer), queries, keys), rate)
         keep = ops.logical_and(keep, rate < 1.0)
         allowed = self._allowed(query, value, key, arguments)
-        for x in {id(x): x for x in inputs if x is not None}.values():
-            set_padding_mask(x, None)  # Keras cannot join it to a mask with heads; it is in ours
         visible = ops.logical_and(keep, allowed)
         visible = ops.where(ops.any(visible, axis=-1, keepdims=True), visible, allowed)
-        return self.layer(*inputs, **{**arguments, "attention_mask": visible})
+        # Keras cannot join padding masks to a mask that has heads; they are in `visible` already.
+        with without_padding_masks(x for x in inputs if x is not None):
+            return self.layer(*inputs, **{**arguments, "attention_mask": visible})
 
     def _allowed(
         self, query: Tensor, value: Tensor, key: Tensor, arguments: dict[str, Any]
@@ -129,7 +129,7 @@ class DropKey(_AttentionDropout):
             rows, columns = ops.arange(queries)[:, None], ops.arange(keys)[None, :]
             allowed = ops.logical_and(allowed, rows >= columns)
         for x, axis in ((query, -1), (value, -2), (key, -2)):
-            padding = padding_mask(x)
+            padding = None if x is None else padding_mask(x)
             if padding is not None:
                 padding = ops.expand_dims(ops.expand_dims(padding, 1), axis)
                 allowed = ops.logical_and(allowed, padding)

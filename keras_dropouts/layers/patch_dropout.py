@@ -100,11 +100,16 @@ class PatchDropout(BaseDropout):
         chosen = ops.cast(chosen, "int32") + self.prefix
         first = ops.broadcast_to(ops.arange(self.prefix, dtype="int32"), (batch, self.prefix))
         chosen = ops.concatenate([first, chosen], axis=1)
-        mask = padding_mask(inputs)
+        padding = padding_mask(inputs)
         outputs = ops.take_along_axis(inputs, ops.expand_dims(chosen, -1), axis=1)
-        if mask is not None:
-            set_padding_mask(outputs, ops.take_along_axis(mask, chosen, axis=1))
+        if padding is not None:
+            set_padding_mask(outputs, ops.take_along_axis(padding, chosen, axis=1))
         return outputs
+
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
+        # A padding mask that a graph holds would have a place for each token. Without one, the
+        # layers that follow take the mask that `drop` sets on what they are called with.
+        return None if keras.utils.is_keras_tensor(previous_mask) else previous_mask
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
         batch, tokens, features = inputs.shape

@@ -10,6 +10,7 @@ import keras
 
 from keras_dropouts.keras_internals.layers import takes_training
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
+from keras_dropouts.keras_internals.rate_attributes import gates_at_once
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.surgery.rates import rates_set_to
 from keras_dropouts.surgery.sources import noise_sources
@@ -20,10 +21,11 @@ from keras_dropouts_export.tracing.preprocessing import no_unused_draws, tables_
 def inference_mode(model: keras.Model) -> Iterator[None]:
     """Trace `model` inside this: as in `noise_off`, and in a form that its artifact can hold.
 
-    Preprocessing layers leave plain operations, and TimeDistributed takes all time steps where
-    their number is not known.
+    Preprocessing layers leave plain operations, TimeDistributed takes all time steps where their
+    number is not known, and recurrent cells compute their gates in one product, of which runtimes
+    have an operation.
     """
-    with noise_off(model), tables_as_constants(model), right_time_axis():
+    with noise_off(model), tables_as_constants(model), right_time_axis(), gates_at_once(model):
         yield
 
 

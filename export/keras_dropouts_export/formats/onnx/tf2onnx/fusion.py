@@ -141,8 +141,25 @@ def _dense(graph: Graph, node: Node) -> None:
         replace_node(graph, node, "MatMul", [source, product.input[1]])
 
 
+def _kept_batch(graph: Graph, node: Node) -> None:
+    """Reshape(x, (size of the first axis of x, m, n)) with a constant shape, (0, m, n) in ONNX."""
+    shape = _of(node, "Reshape")[1]
+    first, *others = _of(shape, "Pack")
+    sizes = [_integers(other) for other in others]
+    counted = _of(first, "StridedSlice")[0]
+    of = counted.input[0] if counted is not None and counted.type == "Shape" else None
+    if of != node.input[0] or any(len(size) != 1 or size[0] < 1 for size in sizes):
+        return
+    if _integers(first.inputs[1]) != [0] or _integers(first.inputs[2]) != [1]:
+        return
+    kept = np.array([0, *(size[0] for size in sizes)], np.int64)
+    constant = graph.make_const(utils.make_name("shape"), kept).output[0]
+    replace_node(graph, node, "Reshape", [node.input[0], constant])
+
+
 _REWRITES: tuple[tuple[tuple[str, ...], int, Callable[[Graph, Node], None]], ...] = (
     (("Reshape",), 0, _dense),
+    (("Reshape",), 0, _kept_batch),
     (("Mul",), 0, _gelu),
     (_ADD, LAYER_NORMALIZATION_OPSET, _layer_normalization),
 )
