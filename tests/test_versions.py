@@ -5,10 +5,16 @@ import sys
 import tomllib
 from pathlib import Path
 
+import keras
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+import zoo_hub
+import zoo_hub_composed
+import zoo_layers
+import zoo_operations
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "pyproject.toml").read_text()
@@ -101,6 +107,14 @@ def test_the_newest_is_nowhere_older_than_the_oldest() -> None:
     assert {name: newest[name] for name in user if newest[name] < oldest[name]} == {}
     grown = {name for name in user if newest[name] > oldest[name]}
     assert grown == user - {"tf2onnx"}
+
+
+def test_only_an_older_release_leaves_anything_out_of_the_zoo() -> None:
+    lacking = zoo_hub.LACKING | zoo_hub_composed.LACKING | zoo_layers.LACKING
+    lacking |= zoo_operations.LACKING
+    python = f"3.{sys.version_info.minor}"
+    newest = pins("newest", python)["keras"]
+    assert bool(lacking) == (Version(keras.__version__).release < newest.release), lacking
 
 
 def test_the_file_that_is_written_has_a_line_for_each_python_where_they_differ() -> None:

@@ -26,6 +26,7 @@ MODELS = {
     **{name: make for name, make in zoo_hub.ZOO.items() if name not in FIXED_LENGTH},
 }
 
+LACKING = zoo_hub.LACKING | zoo_hub_composed.LACKING
 LARGE = {**zoo_applications.ZOO, **zoo_hub_composed.LARGE}
 
 

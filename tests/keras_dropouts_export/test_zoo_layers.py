@@ -9,6 +9,8 @@ import keras_dropouts_export as kde
 import zoo_layers
 from runtimes import assert_serves
 
+LACKING = zoo_layers.LACKING
+
 
 @pytest.mark.parametrize("name", zoo_layers.ZOO)
 def test_layer(name, tmp_path):
@@ -25,7 +27,8 @@ def test_no_layer_of_keras_is_left_out():
         for each in vars(keras.layers).values()
         if inspect.isclass(each)
     }
-    tried = {getattr(keras.layers, name.rstrip("+")).__name__ for name in zoo_layers.ZOO}
+    names = {name.rstrip("+") for name in zoo_layers.ZOO}
+    tried = {getattr(keras.layers, name).__name__ for name in names if hasattr(keras.layers, name)}
     known = {*zoo_layers.NOT_ALONE, *zoo_layers.OF_STRINGS, *zoo_layers.NOT_IN_A_GRAPH}
     assert classes - known == tried
 

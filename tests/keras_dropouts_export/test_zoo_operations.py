@@ -8,6 +8,8 @@ import keras_dropouts_export as kde
 import zoo_operations as operations
 from runtimes import assert_serves
 
+LACKING = operations.LACKING
+
 # What handlers of this package write, where tf2onnx has none or one that is wrong.
 OURS = (
     *("argmax", "cross", "digitize", "divide_no_nan", "einsum", "erfinv", "expm1", "fft", "fft2"),
