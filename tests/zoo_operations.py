@@ -222,6 +222,7 @@ UNKNOWN_TO_ONNX: dict[str, tuple[Function, str]] = {
     "solve": (lambda x: ops.solve(_square(x), ops.ones_like(x[:, :4])), "MatrixSolve"),
     "svd": (lambda x: ops.svd(x, compute_uv=False), "Svd"),
     "qr": (lambda x: ops.qr(x)[1], "Qr"),
-    "i0": (ops.i0, "BesselI0"),
+    "i0": (lambda x: ops.i0(x), "BesselI0"),
     "nextafter": (lambda x: ops.nextafter(x, x + 1), "NextAfter"),
 }
+LACKING |= {name for name in UNKNOWN_TO_ONNX if not hasattr(ops, name)}
