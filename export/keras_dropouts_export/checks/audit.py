@@ -35,11 +35,12 @@ class AuditReport:
     random_ops: tuple[Finding, ...]
     state_writes: tuple[Finding, ...]
     unknown_ops: tuple[Finding, ...]
+    host_ops: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether no random, writing or unknown operation is left."""
-        return not (self.random_ops or self.state_writes or self.unknown_ops)
+        """Whether no operation is left that a served model must not have."""
+        return not (self.random_ops or self.state_writes or self.unknown_ops or self.host_ops)
 
     def __str__(self) -> str:
         lines = [f"audit of {self.path} ({self.format}, {self.operations} operations)"]
@@ -47,6 +48,7 @@ class AuditReport:
             ("random operations", self.random_ops),
             ("state writes", self.state_writes),
             ("unknown operations", self.unknown_ops),
+            ("operations that reach outside", self.host_ops),
         ):
             lines.append(f"  {label}: {len(findings) or 'none'}")
             lines += [f"    {finding}" for finding in findings]
@@ -58,7 +60,10 @@ class AuditReport:
 
 
 def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditReport:
-    """Return what is left of training in an artifact: random, writing and unknown operations.
+    """Return what an artifact holds that must not be served.
+
+    These are operations that draw random numbers, write state, are unknown to the format, or reach
+    outside the artifact: for files, Python functions, the screen or the clock.
 
     Every graph inside (If, Loop, local functions) and, in a SavedModel, every function that can be
     called is looked at.
@@ -104,4 +109,5 @@ def _report(path: str, kind: str, found: Findings, allow: Iterable[str]) -> Audi
         random_ops=kept(found.random_ops),
         state_writes=kept(found.state_writes),
         unknown_ops=kept(found.unknown_ops),
+        host_ops=kept(found.host_ops),
     )

@@ -22,10 +22,13 @@ class Findings:
     """All that must not be in a served model, and the number of operations that were looked at.
 
     random_ops: draws of random numbers; state_writes: writes to variables; unknown_ops:
-    operations that the format, or the runtime that serves it, does not have.
+    operations that the format, or the runtime that serves it, does not have; host_ops: operations
+    that reach outside the artifact, for files, Python functions, the screen or the clock of the
+    machine that serves.
     """
 
     operations: int
     random_ops: tuple[Finding, ...] = ()
     state_writes: tuple[Finding, ...] = ()
     unknown_ops: tuple[Finding, ...] = ()
+    host_ops: tuple[Finding, ...] = ()

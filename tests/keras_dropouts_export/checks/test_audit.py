@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
@@ -147,3 +148,87 @@ def test_a_truncated_saved_model_is_refused(tmp_path):
         (tmp_path / "m" / "saved_model.pb").write_bytes(whole[:size])
         with pytest.raises(ValueError, match="Expected a whole SavedModel"):
             kde.audit(tmp_path / "m")
+
+
+def numpy_function(x):
+    return tf.ensure_shape(tf.numpy_function(np.sin, [x], tf.float32), x.shape)
+
+
+def file_read(x):
+    return x * tf.cast(tf.strings.length(tf.io.read_file("factor.txt")), x.dtype)
+
+
+def file_written(x):
+    with tf.control_dependencies([tf.io.write_file("seen.txt", "x")]):
+        return tf.identity(x)
+
+
+def printed(x):
+    with tf.control_dependencies([tf.print("seen", x)]):
+        return tf.identity(x)
+
+
+def files_counted(x):
+    return x + tf.cast(tf.size(tf.io.matching_files("*.txt")), x.dtype)
+
+
+def clock(x):
+    return x + tf.cast(tf.timestamp() * 0.0, x.dtype)
+
+
+def weights_saved(x):
+    save = tf.raw_ops.SaveV2(
+        prefix="kept", tensor_names=["x"], shape_and_slices=[""], tensors=[tf.constant(1.0)]
+    )
+    with tf.control_dependencies([save]):
+        return tf.identity(x)
+
+
+def dataset(x):
+    factors = tf.data.Dataset.range(3).map(lambda i: tf.cast(i, tf.float32))
+    return x * factors.reduce(0.0, lambda total, each: total + each)
+
+
+HOST = {
+    numpy_function: "PyFunc",
+    file_read: "ReadFile",
+    file_written: "WriteFile",
+    printed: "PrintV2",
+    files_counted: "MatchingFiles",
+    clock: "Timestamp",
+    weights_saved: "SaveV2",
+    dataset: "Dataset",
+}
+
+
+@pytest.mark.parametrize("function", HOST, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("how", ["function", "layer"])
+def test_what_reaches_outside_the_artifact_is_no_export(function, how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "factor.txt").write_text("abc")
+
+    class Reaching(keras.layers.Layer):
+        def call(self, x):
+            return tf.function(function)(x) if how == "function" else function(x)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    model = keras.Sequential([keras.Input((4,)), Reaching(name="reaching")])
+    message = rf"(?s)reach outside: [1-9].*{HOST[function]}\w* '.*reaching"
+    for export, name in ((kde.export_saved_model, "m"), (kde.export_onnx, "m.onnx")):
+        with pytest.raises(kde.ExportError, match=message):
+            export(model, tmp_path / name)
+    assert not (tmp_path / "m").exists()
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("function", HOST, ids=lambda function: function.__name__)
+def test_what_reaches_outside_is_found_in_a_folder_that_exists(function, tmp_path):
+    module = tf.Module()
+    module.serve = tf.function(function, input_signature=[tf.TensorSpec([None, 4])])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=module.serve)
+    found = kde.audit(tmp_path / "m")
+    assert not found.ok
+    assert any(HOST[function] in each.op for each in found.host_ops)
+    assert json.loads(found.to_json())["host_ops"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,17 @@ from keras_dropouts_export.formats.format import unreadable
 
 RANDOM = re.compile(
     r"Random(?!Dataset)|TruncatedNormal|Multinomial|^Rng|StatefulUniform|StatefulStandardNormal"
-    r"|Bernoulli"
+    r"|Bernoulli|NonDeterministicInts|CandidateSampler|^SampleDistorted"
 )
 WRITES = re.compile(r"^Assign|^Resource(Scatter|Apply|Sparse|StridedSliceAssign)|^Scatter(?!Nd)")
+# What reaches outside the graph: files, Python, the screen, the clock, datasets, other machines.
+HOST = re.compile(
+    r"Dataset|Iterator|Queue|Reader|SummaryWriter|Summary(Db|File)Writer|^Write\w*Summary"
+    r"|^(Collective|Nccl|Infeed|Outfeed|ReadFile|WriteFile|MatchingFiles|Timestamp|PyFunc"
+    r"|EagerPyFunc|MergeV2Checkpoints|RecordInput|ImportEvent|LoadAndRemapMatrix|RemoteCall"
+    r"|FileSystem)|^_?(Host)?(Send|Recv)$|^Print(V2)?$|^(Distributed)?Save(V2|Slices)?$"
+    r"|^Restore(V2|Slice)?$"
+)
 SEED_VARIABLE = re.compile(r"seed_generator_state")
 # TensorFlow keeps its own functions to write and read weights beside the model's.
 _SAVING = re.compile(r"__inference__traced_(save|restore)")
@@ -34,7 +42,7 @@ def findings(path: Path) -> Findings:
         for name in graph.object_graph_def.concrete_functions
         if name in functions and not _SAVING.search(name)
     ]
-    found = _sorted_out(list(_called(roots, functions)), functions)
+    found = _sorted_out(list(_called(dict.fromkeys(roots, ""), functions)), functions)
     seeds = tuple(
         Finding("Variable", each.variable.name, "the saved variables")
         for each in graph.object_graph_def.nodes
@@ -52,8 +60,13 @@ def graph_findings(graph: Any) -> Findings:
         for node in definition.node
         if node.op not in functions
     ]
-    called = sorted({name for node in definition.node for name in (node.op, *_functions_in(node))})
-    nodes += _called([name for name in called if name in functions], functions)
+    callers = {
+        name: node.name
+        for node in definition.node
+        for name in (node.op, *_functions_in(node))
+        if name in functions
+    }
+    nodes += _called(callers, functions)
     return _sorted_out(nodes, functions)
 
 
@@ -63,6 +76,7 @@ def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> Findings:
         random_ops=tuple(each for each in nodes if RANDOM.search(each.op)),
         state_writes=tuple(each for each in nodes if WRITES.search(each.op)),
         unknown_ops=tuple(each for each in nodes if _unknown(each.op, functions)),
+        host_ops=tuple(each for each in nodes if HOST.search(each.op)),
     )
 
 
@@ -77,15 +91,20 @@ def _load(path: Path) -> Any:
     return model
 
 
-def _called(roots: Iterable[str], functions: dict[str, Any]) -> Iterator[Finding]:
-    waiting, seen = list(roots), set(roots)
+def _called(callers: Mapping[str, str], functions: dict[str, Any]) -> Iterator[Finding]:
+    """Yield the operations in functions and in those that they call, each function once.
+
+    callers: the functions to begin with, and the names of the nodes that call them, "" for none.
+    """
+    waiting, seen = list(callers.items()), set(callers)
     while waiting:
-        name = waiting.pop()
+        name, caller = waiting.pop()
+        where = f"function {name}, called by {caller!r}" if caller else f"function {name}"
         for node in functions[name].node_def:
             if node.op not in functions:
-                yield Finding(node.op, node.name, f"function {name}")
+                yield Finding(node.op, node.name, where)
             called = {node.op, *_functions_in(node)} & functions.keys()
-            waiting += sorted(called - seen)
+            waiting += [(each, caller or node.name) for each in sorted(called - seen)]
             seen |= called
 
 
