@@ -1,12 +1,12 @@
 """Picks the module of the backend that Keras runs on, and offers its functions.
 
 Each backend has one module with the same functions, and no other file of this package imports a
-backend. A module is imported when one of its functions is first asked for.
+backend. Only the module of the backend that Keras runs on, which Keras has imported by then, is
+imported.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 _PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
@@ -23,7 +23,9 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-if TYPE_CHECKING:
+_backend = keras.backend.backend()
+
+if TYPE_CHECKING or _backend == "tensorflow":
     from keras_dropouts.backends.tensorflow import (
         bits,
         compiled,
@@ -32,19 +34,34 @@ if TYPE_CHECKING:
         sample_bits,
         traced_operations,
     )
+elif _backend == "jax":
+    from keras_dropouts.backends.jax import (
+        bits,
+        compiled,
+        masked,
+        read,
+        sample_bits,
+        traced_operations,
+    )
+elif _backend == "torch":
+    from keras_dropouts.backends.torch import (
+        bits,
+        compiled,
+        masked,
+        read,
+        sample_bits,
+        traced_operations,
+    )
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Raise a clear error where a layer draws on a backend that has no module here."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise NotImplementedError(
+            f"keras_dropouts drops on the backends {', '.join(_PACKAGES)}, and Keras runs on "
+            f"{_backend!r}: set the environment variable KERAS_BACKEND to one of them."
+        )
+
 
 __all__ = ["bits", "compiled", "masked", "read", "sample_bits", "traced_operations"]
-
-
-def __getattr__(name: str) -> Any:
-    """Return a function of the backend that runs, and keep it here for the next time."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    backend = keras.backend.backend()
-    if backend not in _PACKAGES:
-        raise ModuleNotFoundError(
-            f"keras_dropouts draws random numbers on the backends {', '.join(_PACKAGES)}, and "
-            f"Keras runs on {backend!r}: set the environment variable KERAS_BACKEND to one of them."
-        )
-    globals()[name] = getattr(importlib.import_module(f"{__name__}.{backend}"), name)
-    return globals()[name]

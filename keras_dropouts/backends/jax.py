@@ -142,7 +142,7 @@ def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callabl
 
     def pure(weights: list[Any], *arguments: Any) -> Any:
         # Handed in, not closed over: XLA would make constants of them.
-        mapping = list(zip(model().variables, weights, strict=True))  # type: ignore[union-attr]
+        mapping = list(zip(model().variables, weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             return function(*arguments)
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from keras_dropouts.keras_internals.versions import first_of
 
+_get_global_attribute = first_of(
+    "place_in_model", "keras.src.backend.common.global_state:get_global_attribute"
+)
 _owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _places: weakref.WeakKeyDictionary[Any, weakref.WeakKeyDictionary[Any, int]] = (
     weakref.WeakKeyDictionary()
@@ -27,10 +30,10 @@ def place_in_model(layer: Any, key: Any) -> int:
 
     Relies on the global attributes "stateless_scope" and "current_call_ctx", since Keras 3.0.
     """
-    scope = _global("stateless_scope")
+    scope = _get_global_attribute("stateless_scope")
     if scope is not None and id(key) in scope.state_mapping:
         return [each for each in scope.state_mapping if each in _owners].index(id(key))
-    context = _global("current_call_ctx")
+    context = _get_global_attribute("current_call_ctx")
     entry = layer if context is None else context.entry_layer
     places = _places.get(entry)
     if places is None or layer not in places:
@@ -46,7 +49,7 @@ def in_stateless_scope(variable: Any) -> bool:
 
     Relies on the global attribute "stateless_scope", since Keras 3.0.
     """
-    scope = _global("stateless_scope")
+    scope = _get_global_attribute("stateless_scope")
     return scope is not None and id(variable) in scope.state_mapping
 
 
@@ -55,10 +58,5 @@ def outside_stateless_scope(variable: Any) -> bool:
 
     Relies on the global attribute "stateless_scope", since Keras 3.0.
     """
-    scope = _global("stateless_scope")
+    scope = _get_global_attribute("stateless_scope")
     return scope is not None and id(variable) not in scope.state_mapping
-
-
-def _global(name: str) -> Any:
-    get = first_of("place_in_model", "keras.src.backend.common.global_state:get_global_attribute")
-    return get(name)

@@ -11,18 +11,19 @@ from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.versions import first_of, private
 from keras_dropouts.types import Layer
 
+_AutocastScope = first_of(
+    "autocast_scope",
+    "keras.src.backend.common.variables:AutocastScope",
+    "keras.src.backend:AutocastScope",
+)
+
 
 def autocast_scope(dtype: str | None) -> AbstractContextManager[None]:
     """Return a block in which variables are read in `dtype`, or with None in their own.
 
     Relies on `AutocastScope`, since Keras 3.0; after 3.15 `keras.src.backend` has it no more.
     """
-    scope = first_of(
-        "autocast_scope",
-        "keras.src.backend.common.variables:AutocastScope",
-        "keras.src.backend:AutocastScope",
-    )
-    return scope(dtype)
+    return _AutocastScope(dtype)
 
 
 def computing_in(layers: Sequence[Layer], dtype: str) -> AbstractContextManager[None]:

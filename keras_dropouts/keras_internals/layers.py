@@ -12,6 +12,8 @@ import keras
 from keras_dropouts.keras_internals.versions import first_of, private
 from keras_dropouts.types import Layer
 
+_compute_output_spec = first_of("compute_output_spec", "keras.src.backend:compute_output_spec")
+
 
 def parts(layer: Layer, include_self: bool = True) -> list[Layer]:
     """Return a layer or model and all layers inside it, each once.
@@ -131,21 +133,9 @@ def unlocked(layer: Layer) -> Iterator[None]:
             tracker.lock()
 
 
-@contextmanager
-def without_tracking() -> Iterator[None]:
-    """Let layers take attributes inside this block that are not noted as their parts.
-
-    Relies on `DotNotTrackScope`, since Keras 3.0.
-    """
-    scope = first_of("without_tracking", "keras.src.utils.tracking:DotNotTrackScope")
-    with scope():
-        yield
-
-
 def compute_output_spec(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what a function returns for symbolic tensors, as symbolic tensors.
 
     Relies on `compute_output_spec` of Keras's backends, since Keras 3.0.
     """
-    compute = first_of("compute_output_spec", "keras.src.backend:compute_output_spec")
-    return compute(function, *args, **kwargs)
+    return _compute_output_spec(function, *args, **kwargs)

@@ -9,8 +9,14 @@ from typing import Any
 from keras_dropouts.keras_internals.versions import first_of
 from keras_dropouts.types import Tensor
 
-# In `keras.src.backend` up to 3.15, and there under the first path as well.
-_MODULES = ("keras.src.backend.common.masking", "keras.src.backend")
+# `keras.src.backend` has the two up to 3.15 only.
+_get_keras_mask, _set_keras_mask = (
+    first_of(function, f"keras.src.backend.common.masking:{name}", f"keras.src.backend:{name}")
+    for function, name in (
+        ("padding_mask", "get_keras_mask"),
+        ("set_padding_mask", "set_keras_mask"),
+    )
+)
 
 
 def padding_mask(x: Any) -> Tensor | None:
@@ -20,8 +26,7 @@ def padding_mask(x: Any) -> Tensor | None:
     `_keras_mask`: tensors that JAX traces take no attributes, and Keras keeps their masks in a
     table beside them.
     """
-    get = first_of("padding_mask", *(f"{module}:get_keras_mask" for module in _MODULES))
-    return get(x)
+    return _get_keras_mask(x)
 
 
 def set_padding_mask(x: Any, mask: Tensor | None) -> None:
@@ -29,8 +34,7 @@ def set_padding_mask(x: Any, mask: Tensor | None) -> None:
 
     Relies on `set_keras_mask`, since Keras 3.6.
     """
-    set_mask = first_of("set_padding_mask", *(f"{module}:set_keras_mask" for module in _MODULES))
-    set_mask(x, mask)
+    _set_keras_mask(x, mask)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import Any
 
@@ -37,7 +36,6 @@ def private(thing: Any, name: str, function: str) -> Any:
         raise unsupported(f"`{function}` needs `{owner.__name__}.{name}`") from None
 
 
-@functools.cache
 def first_of(function: str, *paths: str) -> Any:
     """Return the first of these that the Keras that runs has; it moved from one to the other.
 
