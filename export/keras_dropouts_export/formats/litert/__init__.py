@@ -1,0 +1,1 @@
+"""The LiteRT format: made by TensorFlow's converter, audited and run in the LiteRT interpreter."""

@@ -1,0 +1,84 @@
+"""Writes a traced function as an .xml and a .bin file, with OpenVINO's reader of SavedModels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.formats.format import Exported
+from keras_dropouts_export.formats.openvino.openvino_runtime import openvino
+from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
+from keras_dropouts_export.provenance import rates_of, versions
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
+from keras_dropouts_export.tracing.portable import portable
+
+_UNKNOWN = re.compile(r"No conversion rule found for operations: ([^\n]*)")
+_FAILED = re.compile(r"-- ([^\n]*) with a message:\s*([^\n]*)")
+_SHOWN = 8  # operations that an error lists
+
+
+def write_openvino(exported: Exported, path: Path) -> InferenceFunction:
+    """Write the files of an export, and return the function in the form it has there.
+
+    A SavedModel is read rather than an ONNX file: OpenVINO does not convert the loops of recurrent
+    layers from ONNX.
+
+    Raises:
+        ExportError: naming what OpenVINO cannot convert.
+    """
+    package = openvino()  # first of all, as it may be missing
+    function = portable(exported.plain)
+    with TemporaryDirectory(dir=path.parent) as folder:
+        write_saved_model(Exported(function), Path(folder))
+        try:
+            model = _named(package, package.convert_model(folder), function)
+            package.save_model(model, str(path), compress_to_fp16=False)
+        except Exception as error:  # its errors share no public base class
+            raise ExportError(_explained(error, function)) from error
+    return function
+
+
+def _named(package: Any, model: Any, function: InferenceFunction) -> Any:
+    """Return the model with the inputs and outputs of `function`, in its order and by its names."""
+    plain = [spec.name for spec in function.signature.specs]
+    inputs = [model.input(name) for name in plain]
+    outputs = [model.output(each.name) for each in function.outputs]
+    for port, info in zip((*inputs, *outputs), (*function.inputs, *function.outputs), strict=True):
+        port.get_tensor().set_names({info.name})
+    results = [port.get_node() for port in outputs]
+    ordered = package.Model(results, [port.get_node() for port in inputs], function.name)
+    stripped = [asdict(row) for row in rates_of(function.model)]
+    ordered.set_rt_info(json.dumps(stripped), ["keras_dropouts", "stripped"])
+    ordered.set_rt_info(json.dumps(versions()), ["keras_dropouts", "versions"])
+    return ordered
+
+
+def _explained(error: Exception, function: InferenceFunction) -> str:
+    """Return one sentence for an error of OpenVINO."""
+    text = str(error)
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        listed = list(_operations(function, set(unknown.group(1).split(", "))))
+        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        return (
+            f"The model uses operations that OpenVINO has no counterpart for: "
+            f"{', '.join(listed[:_SHOWN]) or unknown.group(1)}{more}. Export it with `export_onnx` "
+            f"or `export_saved_model`, or replace the layer."
+        )
+    failed = _FAILED.search(text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = f"{failed.group(1)}: {failed.group(2)}" if failed else "".join(lines[-1:])
+    return f"OpenVINO cannot convert the model: {said or type(error).__name__}"
+
+
+def _operations(function: InferenceFunction, kinds: set[str]) -> Iterator[str]:
+    """Yield "Svd in 'layer/Svd'" for each operation of a function that is of one of `kinds`."""
+    graph = function.concrete.graph.as_graph_def()
+    for nodes in (graph.node, *(each.node_def for each in graph.library.function)):
+        yield from (f"{node.op} in {node.name!r}" for node in nodes if node.op in kinds)
