@@ -89,6 +89,7 @@ def export(request: Request) -> ExportReport:
 
 def _traced(request: Request) -> Exported:
     plain = inference_function(request.model, request.input_signature)
+    request.format.check_function(plain)
     if request.sampling is None:
         return Exported(plain)
     if request.sampling.uncertainty:

@@ -62,6 +62,12 @@ def _array(x: Any) -> np.ndarray:
         array = ops.convert_to_numpy(x) if ops.is_tensor(x) else np.asarray(x)
     except ValueError as error:  # lists of several lengths
         raise invalid("x", "an array, or a structure of arrays, as the model takes", x) from error
+    if array.dtype.kind in "US" or (array.dtype == object and _holds_strings(array)):
+        return array.astype(object)  # which TensorFlow takes for strings
     if array.dtype.kind not in "biuf":
-        raise invalid("x", "arrays of numbers", array.dtype.name)
+        raise invalid("x", "arrays of numbers or strings", array.dtype.name)
     return array
+
+
+def _holds_strings(array: np.ndarray) -> bool:
+    return all(isinstance(each, str | bytes) for each in array.ravel())

@@ -168,6 +168,8 @@ def _differences(
 
 
 def _identical(left: np.ndarray, right: np.ndarray) -> bool:
+    if left.dtype.kind == "O":  # strings, of which an array holds the addresses
+        return bool(np.array_equal(left, right))
     return left.shape == right.shape and left.tobytes() == right.tobytes()
 
 

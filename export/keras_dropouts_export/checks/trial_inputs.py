@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals.graphs import graph_of, is_graph, made_by, outbound_nodes
-from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts_export.checks.input_domains import Domain, input_domains
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import InferenceFunction, TensorInfo
 
@@ -37,17 +35,17 @@ def trial_inputs(
         ExportError: if the function takes none of the inputs that were tried.
     """
     random = np.random.default_rng(seed)
-    limits = integer_limits(function)
+    domains = input_domains(function)
     fixed = {each.shape[0] for each in function.inputs if each.shape and each.shape[0] is not None}
     batches = sorted(fixed)[:1] or list(batch_sizes)
-    lengths = _accepted_lengths(function, batches[0], limits)
+    lengths = _accepted_lengths(function, batches[0], domains)
     for i, batch in enumerate(batches):
-        inputs = _inputs(function, batch, lengths[i % 2], limits, random)
+        inputs = _inputs(function, batch, lengths[i % 2], domains, random)
         yield batch, inputs, function.expected(inputs)
 
 
 def _accepted_lengths(
-    function: InferenceFunction, batch: int, limits: dict[str, int]
+    function: InferenceFunction, batch: int, domains: dict[str, Domain]
 ) -> tuple[int, int]:
     if not any(None in each.shape[1:] for each in function.inputs):
         return _LENGTHS[0]
@@ -56,7 +54,7 @@ def _accepted_lengths(
     for lengths in _LENGTHS[1:] if images else _LENGTHS:
         try:
             for length in lengths:
-                inputs = _inputs(function, batch, length, limits, np.random.default_rng(0))
+                inputs = _inputs(function, batch, length, domains, np.random.default_rng(0))
                 function.expected(inputs)
         except (tf.errors.OpError, ValueError) as error:  # too short for the model, most often
             problems.append(error)
@@ -68,60 +66,21 @@ def _accepted_lengths(
     ) from problems[-1]
 
 
-def integer_limits(function: InferenceFunction) -> dict[str, int]:
-    """Return for each input the number below which integers stay: its embedding's size."""
-    every = _smallest_embedding([function.model])
-    found = {each.name: every for each in function.inputs}
-    model = function.model
-    if is_graph(model):
-        tensors = graph_of(model).inputs
-        if len(tensors) == len(function.inputs):
-            for info, tensor in zip(function.inputs, tensors, strict=True):
-                found[info.name] = _limit_after(tensor) or every
-    return found
-
-
-def _limit_after(tensor: Any) -> int:
-    """Return the size of the first embeddings that an input leads to, 0 where there is none."""
-    waiting, seen = [made_by(tensor)[0]], set()
-    while waiting:
-        operation = waiting.pop(0)
-        if id(operation) in seen:
-            continue
-        seen.add(id(operation))
-        if isinstance(operation, keras.layers.Layer):
-            size = _smallest_embedding([operation], default=0)
-            if size:
-                return size
-        waiting += [node.operation for node in outbound_nodes(operation)]
-    return 0
-
-
-def _smallest_embedding(layers: list[Any], default: int = 2) -> int:
-    sizes = [
-        part.input_dim
-        for layer in layers
-        for part in parts(layer)
-        if isinstance(part, keras.layers.Embedding)
-    ]
-    return min(sizes, default=default)
-
-
 def _inputs(
     function: InferenceFunction,
     batch: int,
     length: int,
-    limits: dict[str, int],
+    domains: dict[str, Domain],
     random: np.random.Generator,
 ) -> Inputs:
     return {
-        each.name: _values(each, batch, length, limits[each.name], random)
+        each.name: _values(each, batch, length, domains[each.name], random)
         for each in function.inputs
     }
 
 
 def _values(
-    info: TensorInfo, batch: int, length: int, limit: int, random: np.random.Generator
+    info: TensorInfo, batch: int, length: int, domain: Domain, random: np.random.Generator
 ) -> np.ndarray:
     shape = [
         size if size is not None else batch if axis == 0 else length
@@ -129,8 +88,8 @@ def _values(
     ]
     if info.dtype == "bool" or "mask" in info.name:
         return _mask(shape, random).astype(_numpy(info.dtype))
-    if "int" in info.dtype:
-        return random.integers(0, limit, shape).astype(info.dtype)
+    if "int" in info.dtype or info.dtype == "string":
+        return domain.draw(shape, info.dtype, random)
     return random.standard_normal(shape).astype(_numpy(info.dtype))
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.options import MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
@@ -67,6 +68,21 @@ class Format(ABC):
         """Raise a clear error if the format cannot hold Monte-Carlo dropout of this kind."""
         if not sampling.seeded:
             raise invalid("rng", f"'philox' for {self.title}, whose draws take a seed", "native")
+
+    def check_function(self, function: InferenceFunction) -> None:
+        """Raise a clear error if the format cannot hold the inputs of a function.
+
+        Raises:
+            ExportError: if it takes strings, which only a SavedModel has.
+        """
+        strings = [each.name for each in function.inputs if each.dtype == "string"]
+        if strings:
+            raise ExportError(
+                f"Model {function.name!r} takes strings ({', '.join(strings)}), and {self.title} "
+                f"holds no table that turns them into numbers. Turn them into numbers before the "
+                f"model (StringLookup, TextVectorization, Hashing) and export the model that takes "
+                f"the numbers, or export this one with `export_saved_model`."
+            )
 
     @abstractmethod
     def write(self, exported: Exported, path: Path) -> InferenceFunction:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export.checks.trial_inputs import integer_limits, trial_inputs
+from keras_dropouts_export.checks.input_domains import input_domains
+from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.tracing.inference_function import inference_function
 
 
@@ -24,7 +25,8 @@ def trials(model, **options):
 
 def test_integers_stay_inside_the_embedding_of_their_input():
     function = inference_function(text_model())
-    assert integer_limits(function) == {"tokens": 50, "kind": 3, "padding_mask": 3}
+    below = {name: domain.below for name, domain in input_domains(function).items()}
+    assert below == {"tokens": 50, "kind": 3, "padding_mask": 3}
     for _, inputs, _ in trial_inputs(function):
         assert 3 < inputs["tokens"].max() < 50
         assert inputs["kind"].max() < 3

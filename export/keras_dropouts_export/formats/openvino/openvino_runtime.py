@@ -44,6 +44,12 @@ def openvino() -> Any:
             del sys.modules[_TELEMETRY]
 
 
+def reason(error: Exception) -> str:
+    """Return the last line of an error of OpenVINO; those before say where in its code it arose."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
 class CompiledRun:
     """A model of OpenVINO on the CPU, loaded when it first runs."""
 
@@ -59,7 +65,7 @@ class CompiledRun:
             values = self.compiled({name: np.asarray(value) for name, value in inputs.items()})
         except RuntimeError as error:
             raise invalid(
-                "path", "a file that OpenVINO runs", str(self.path), f"It does not: {error}"
+                "path", "a file that OpenVINO runs", str(self.path), f"It does not: {reason(error)}"
             ) from error
         return {name: np.array(values[port]) for name, port in ports.items()}
 
@@ -67,7 +73,7 @@ class CompiledRun:
         try:
             compiled = openvino().Core().compile_model(str(self.path), "CPU", _PRECISION)
         except RuntimeError as error:  # of a file that is cut off, or has an unknown layer
-            raise unreadable(self.path, ".xml file of OpenVINO", error) from error
+            raise unreadable(self.path, ".xml file of OpenVINO", reason(error)) from error
         wanted = {each.name for each in (*self.function.inputs, *self.function.outputs)}
         inputs, outputs = (
             [next(iter(sorted(port.get_names() & wanted)), port.get_any_name()) for port in side]

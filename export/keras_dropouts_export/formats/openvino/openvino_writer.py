@@ -12,7 +12,7 @@ from typing import Any
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
-from keras_dropouts_export.formats.openvino.openvino_runtime import openvino
+from keras_dropouts_export.formats.openvino.openvino_runtime import openvino, reason
 from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
@@ -46,13 +46,16 @@ def write_openvino(exported: Exported, path: Path) -> InferenceFunction:
 
 def _named(package: Any, model: Any, function: InferenceFunction) -> Any:
     """Return the model with the inputs and outputs of `function`, in its order and by its names."""
-    plain = [spec.name for spec in function.signature.specs]
-    inputs = [model.input(name) for name in plain]
-    outputs = [model.output(each.name) for each in function.outputs]
-    for port, info in zip((*inputs, *outputs), (*function.inputs, *function.outputs), strict=True):
-        port.get_tensor().set_names({info.name})
-    results = [port.get_node() for port in outputs]
-    ordered = package.Model(results, [port.get_node() for port in inputs], function.name)
+    parameters = [model.input(spec.name).get_node() for spec in function.signature.specs]
+    results = list(model.get_results())
+    ordered_results = []
+    for info in function.outputs:  # two outputs may be one tensor, which has both names then
+        found = next(each for each in results if info.name in each.input(0).get_names())
+        results.remove(found)
+        ordered_results.append(found)
+    for parameter, info in zip(parameters, function.inputs, strict=True):
+        parameter.output(0).get_tensor().add_names({info.name})  # as TensorFlow may not take it
+    ordered = package.Model(ordered_results, parameters, function.name)
     stripped = [asdict(row) for row in rates_of(function.model)]
     ordered.set_rt_info(json.dumps(stripped), ["keras_dropouts", "stripped"])
     ordered.set_rt_info(json.dumps(versions()), ["keras_dropouts", "versions"])
@@ -72,9 +75,8 @@ def _explained(error: Exception, function: InferenceFunction) -> str:
             f"or `export_saved_model`, or replace the layer."
         )
     failed = _FAILED.search(text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = f"{failed.group(1)}: {failed.group(2)}" if failed else "".join(lines[-1:])
-    return f"OpenVINO cannot convert the model: {said or type(error).__name__}"
+    said = f"{failed.group(1)}: {failed.group(2)}" if failed else reason(error)
+    return f"OpenVINO cannot convert the model: {said}"
 
 
 def _operations(function: InferenceFunction, kinds: set[str]) -> Iterator[str]:

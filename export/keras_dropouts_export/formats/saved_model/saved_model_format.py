@@ -33,6 +33,9 @@ class SavedModelFormat(Format):
     def recognizes(self, path: Path) -> bool:
         return (path / "saved_model.pb").is_file()
 
+    def check_function(self, function: InferenceFunction) -> None:
+        """Take every function: a SavedModel holds tables of strings."""
+
     def write(self, exported: Exported, path: Path) -> InferenceFunction:
         saved_model_writer.write_saved_model(exported, path)
         return exported.served
