@@ -48,14 +48,23 @@ def with_kernel(layer: Layer, value: Tensor, **attributes: Any) -> AbstractConte
     return with_attributes(layer, _kernel=value, **attributes)
 
 
-def with_heads(layer: Layer, change: Callable[[Tensor], Tensor]) -> AbstractContextManager[None]:
-    """Let an attention layer change the outputs of its heads before they are brought together.
+def output_projection(layer: Layer) -> Callable[[Tensor], Tensor]:
+    """Return what brings together the outputs of the heads of a built attention layer.
 
-    change: called with a tensor (batch, ..., heads, head size). Relies on `_output_dense` of
+    It takes a tensor (batch, ..., heads, head size). Relies on `_output_dense` of
     MultiHeadAttention and GroupQueryAttention, since Keras 3.0.
     """
-    project = private(layer, "_output_dense", "with_heads")
-    return with_attributes(layer, _output_dense=lambda heads: project(change(heads)))
+    return private(layer, "_output_dense", "output_projection")
+
+
+def with_output_projection(
+    layer: Layer, project: Callable[[Tensor], Tensor]
+) -> AbstractContextManager[None]:
+    """Let an attention layer bring together the outputs of its heads otherwise inside this block.
+
+    Relies on what `output_projection` relies on.
+    """
+    return with_attributes(layer, _output_dense=project)
 
 
 def with_recurrent_mask(cell: Any, mask: Any) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts.keras_internals.layer_weights import with_heads
+from keras_dropouts.keras_internals.layer_weights import output_projection, with_output_projection
 from keras_dropouts.keras_internals.padding_masks import padding_mask, without_padding_masks
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.layers.wrapper import WrappingDropout
@@ -175,14 +175,16 @@ class DropHead(_AttentionDropout):
     def attend(
         self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: Stream
     ) -> Tensor:
-        def dropped(outputs: Tensor) -> Tensor:
-            # (batch, ..., heads, head size)
-            shape = ops.shape(outputs)
-            heads = (shape[0], *(1 for _ in shape[1:-2]), shape[-2], 1)
-            keep = masks.draw_keep(stream, heads, rate)
-            return masks.apply_mask(outputs, keep, masks.keep_scale(rate))
+        query, project = inputs[0], output_projection(self.layer)
+        # What the heads return is of shape (batch, ..., heads, head size).
+        between = (1 for _ in query.shape[1:-1])
+        shape = (ops.shape(query)[0], *between, _heads(self.layer), 1)
+        keep = masks.draw_keep(stream, shape, rate)
 
-        with with_heads(self.layer, dropped):
+        def project_kept(outputs: Tensor) -> Tensor:
+            return project(masks.apply_mask(outputs, keep, masks.keep_scale(rate)))
+
+        with with_output_projection(self.layer, project_kept):
             return self.layer(*inputs, **arguments)
 
 

@@ -119,12 +119,15 @@ class BaseDropout(keras.layers.Layer):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training:
             return inputs
-        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
-            raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
+        self._check_floats(inputs)
         stream = self._next_stream()
         outputs = self.drop(inputs, self.current_rate(), stream)
         self._count_step(stream)
         return outputs
+
+    def _check_floats(self, inputs: Tensor) -> None:
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
+            raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
 
     def _count_step(self, stream: Stream) -> None:
         """Count a training call; at its end, as PyTorch changes the step that `stream` holds."""

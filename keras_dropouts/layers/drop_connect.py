@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import layers as keras_layers
 from keras import ops
 
@@ -72,16 +70,12 @@ class DropConnect(WrappingDropout):
     draws_by_row = False
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
-        dropped = {
-            name: self._dropped(kernel, rate, stream, draw)
-            for draw, (name, kernel) in enumerate(kernels(self.layer).items())
-        }
+        dropped: dict[str, Tensor] = {}
+        for draw, (name, kernel) in enumerate(kernels(self.layer).items()):
+            value = ops.convert_to_tensor(kernel.value)
+            keep = masks.draw_keep(stream, tuple(kernel.shape), rate, draw)
+            scale = masks.keep_scale(rate)
+            kept = masks.apply_mask(value, keep, scale, gradient=stream.for_training)
+            dropped[name] = ops.cast(kept, self.layer.compute_dtype)
         with with_attributes(self.layer, **dropped):
             return call_wrapped(self.layer, inputs, training=True)
-
-    def _dropped(self, kernel: Any, rate: Tensor, stream: Stream, draw: int) -> Tensor:
-        value = ops.convert_to_tensor(kernel.value)
-        keep = masks.draw_keep(stream, tuple(kernel.shape), rate, draw)
-        scale = masks.keep_scale(rate)
-        dropped = masks.apply_mask(value, keep, scale, gradient=stream.for_training)
-        return ops.cast(dropped, self.layer.compute_dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts.arguments import check_integer, invalid
+from keras_dropouts.arguments import check_integer
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
 from keras_dropouts.noise import masks
 from keras_dropouts.noise.stream import Stream
@@ -66,9 +66,7 @@ class MultiSampleDropout(WrappingDropout):
         self.samples = check_integer(samples, "samples", minimum=1)
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
-        dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if not keras.backend.is_float_dtype(dtype):
-            raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
+        self._check_floats(inputs)
         batch, *rest = ops.shape(inputs)
         # Samples of one row lie side by side: the batch stays the first axis.
         keep = masks.draw_keep(stream, (batch, self.samples, *rest), rate)

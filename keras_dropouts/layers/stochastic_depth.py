@@ -56,7 +56,13 @@ class StochasticDepth(DropPath):
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         skip, branch = inputs
-        return skip + super().call(branch, training=training)
+        if not training:
+            return skip + branch
+        self._check_floats(branch)
+        stream = self._next_stream()
+        outputs = skip + self.drop(branch, self.current_rate(), stream)
+        self._count_step(stream)
+        return outputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape[0])

@@ -160,9 +160,7 @@ class VariationalDropout(WrappingDropout):
         negative = _K1 * ops.sigmoid(_K2 + _K3 * log_alpha) - inverse - _K1
         return -ops.convert_to_tensor(self.kl_weight) * ops.sum(negative)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        if training:
-            return super().call(inputs, training=True)
+    def call_undropped(self, inputs: Tensor) -> Tensor:
         needed = ops.cast(self._log_alpha(self.log_variance) <= self.threshold, "float32")
         sparse = ops.cast(self._kernel() * needed, self.layer.compute_dtype)
         with with_kernel(self.layer, sparse):

@@ -49,11 +49,15 @@ class WrappingDropout(BaseDropout):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training:
-            return call_wrapped(self.layer, inputs)
+            return self.call_undropped(inputs)
         stream = self._next_stream()
         outputs = self.call_dropped(inputs, self.current_rate(), stream)
         self._count_step(stream)
         return outputs
+
+    def call_undropped(self, inputs: Tensor) -> Tensor:
+        """Return the outputs of the wrapped layer when not training."""
+        return call_wrapped(self.layer, inputs)
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return the outputs of the wrapped layer in training."""
