@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from keras_dropouts_export import requirements as _requirements
 
 if TYPE_CHECKING:
-    from keras_dropouts_export.api import export_onnx, export_saved_model
+    from keras_dropouts_export.api.to_litert import export_litert
+    from keras_dropouts_export.api.to_onnx import export_onnx
+    from keras_dropouts_export.api.to_openvino import export_openvino
+    from keras_dropouts_export.api.to_saved_model import export_saved_model
     from keras_dropouts_export.checks.audit import AuditReport, audit
     from keras_dropouts_export.checks.parity import ParityReport
     from keras_dropouts_export.checks.verify import verify
@@ -32,7 +35,9 @@ __all__ = [
     "StripReport",
     "audit",
     "doctor",
+    "export_litert",
     "export_onnx",
+    "export_openvino",
     "export_saved_model",
     "freeze_dropout",
     "strip_dropout",
@@ -49,8 +54,10 @@ _MODULES = {  # where each public name is defined
     "StripReport": "models.strip",
     "audit": "checks.audit",
     "doctor": "doctor",
-    "export_onnx": "api",
-    "export_saved_model": "api",
+    "export_litert": "api.to_litert",
+    "export_onnx": "api.to_onnx",
+    "export_openvino": "api.to_openvino",
+    "export_saved_model": "api.to_saved_model",
     "freeze_dropout": "models.freeze",
     "strip_dropout": "models.strip",
     "strip_report": "models.strip",

@@ -11,9 +11,10 @@ import click
 import keras
 
 import keras_dropouts as kd
-from keras_dropouts_export import api, pipeline
 from keras_dropouts_export import doctor as diagnose
+from keras_dropouts_export import pipeline
 from keras_dropouts_export import verify as compare
+from keras_dropouts_export.api.any_format import export as export_by_name
 from keras_dropouts_export.cli.model_file import read_model, write_verified
 from keras_dropouts_export.cli.terminal import print_parity, print_rewritten, print_table, steps
 from keras_dropouts_export.models.freeze import freeze_dropout
@@ -52,7 +53,7 @@ def export(
     with steps(("load", *pipeline.STEPS), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
-        report = api.export(loaded, out, format=format_name, progress=step, **options)
+        report = export_by_name(loaded, out, format=format_name, progress=step, **options)
     click.echo(report.to_json() if as_json else report)
 
 

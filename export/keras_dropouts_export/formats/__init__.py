@@ -49,6 +49,14 @@ TABLE = (
         (),
         ("saved_model.saved_model_format", "SavedModelFormat"),
     ),
+    Row("litert", (".tflite",), "a .tflite file", (), ("litert.litert_format", "LiteRTFormat")),
+    Row(
+        "openvino",
+        (".xml",),
+        "an .xml file of OpenVINO",
+        (),
+        ("openvino.openvino_format", "OpenVINOFormat"),
+    ),
 )
 _NOT_FOLDERS = (".keras", ".h5", ".hdf5", ".pb")  # suffixes of files that are no artifacts of ours
 

@@ -74,10 +74,16 @@ class CompiledRun:
             compiled = openvino().Core().compile_model(str(self.path), "CPU", _PRECISION)
         except RuntimeError as error:  # of a file that is cut off, or has an unknown layer
             raise unreadable(self.path, ".xml file of OpenVINO", reason(error)) from error
-        wanted = {each.name for each in (*self.function.inputs, *self.function.outputs)}
-        inputs, outputs = (
-            [next(iter(sorted(port.get_names() & wanted)), port.get_any_name()) for port in side]
-            for side in (compiled.inputs, compiled.outputs)
-        )
+        inputs = _names(compiled.inputs, {each.name for each in self.function.inputs})
+        outputs = _names(compiled.outputs, {each.name for each in self.function.outputs})
         check_names(self.path, self.function, inputs, outputs)
         return compiled
+
+
+def _names(ports: Any, wanted: set[str]) -> list[str]:
+    """Return those names of each port that are wanted, or one of its names if none is."""
+    return [
+        name
+        for port in ports
+        for name in (sorted(port.get_names() & wanted) or [port.get_any_name()])
+    ]

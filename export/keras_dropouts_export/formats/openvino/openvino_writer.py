@@ -50,7 +50,7 @@ def _named(package: Any, model: Any, function: InferenceFunction) -> Any:
     results = list(model.get_results())
     ordered_results = []
     for info in function.outputs:  # two outputs may be one tensor, which has both names then
-        found = next(each for each in results if info.name in each.input(0).get_names())
+        found = next(each for each in results if info.name in each.input_value(0).get_names())
         results.remove(found)
         ordered_results.append(found)
     for parameter, info in zip(parameters, function.inputs, strict=True):

@@ -1,9 +1,8 @@
-"""Offers the functions by which a model leaves training as an artifact, one for each format."""
+"""Offers `export_onnx`: from a Keras model to an ONNX file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -105,105 +104,3 @@ def export_onnx(
             progress=progress,
         )
     )
-
-
-def export_saved_model(
-    model: keras.Model,
-    path: str | os.PathLike[str],
-    samples: int | None = None,
-    *,
-    reduce: str | None = "mean_std",
-    uncertainty: bool = False,
-    chunk_size: int | None = None,
-    input_signature: Any = None,
-    overwrite: bool = False,
-    atol: float | None = None,
-    rtol: float | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> ExportReport:
-    """Write `model` at inference to a SavedModel, once the reloaded one agrees with it.
-
-    Every noise source is off, whatever the model, and no seed, rate or optimizer state is in the
-    folder. The loaded object has the method `serve`, which takes and returns the model's own
-    structures, and the signature `serving_default`, with inputs and outputs by name (in the name of
-    an input, what Python allows in no identifier becomes `_`: TensorFlow's rule). `model` is not
-    changed.
-
-    Args:
-        model: A built Keras model of any kind.
-        path: Name of the folder to be made, in an existing one.
-        samples: None, or an integer above 0: then the signature `serving_mc` stands beside
-            `serving_default`, with Monte-Carlo dropout as in `export_onnx`, and `serve_mc`.
-        reduce: As for `export_onnx`.
-        uncertainty: As for `export_onnx`.
-        chunk_size: As for `export_onnx`.
-        input_signature: As for `export_onnx`.
-        overwrite: Whether to replace a SavedModel at `path`.
-        atol: Absolute tolerance of the comparison; see `verify`.
-        rtol: Relative tolerance of the comparison; see `verify`.
-        seed: Seed of the inputs that model and artifact are compared on.
-        progress: Called with the name of each step as it begins.
-
-    Returns:
-        An `ExportReport`.
-
-    Raises:
-        ValueError: if an argument is of the wrong type or out of its range, or the model is not
-            built.
-        FileExistsError, FileNotFoundError, PermissionError: if nothing can be written at `path`.
-        ExportError: naming what is left or what differs; nothing is written.
-
-    Example:
-
-    >>> import keras
-    >>> import tensorflow as tf
-    >>> import keras_dropouts_export as kde
-    >>> layers = [keras.Input((4,), name="features"), keras.layers.Dense(2, name="score")]
-    >>> report = kde.export_saved_model(keras.Sequential(layers), "served")
-    >>> loaded = tf.saved_model.load("served")
-    >>> served = loaded.signatures["serving_default"](features=tf.zeros((3, 4)))
-    >>> tuple(served["score"].shape)
-    (3, 2)
-    """
-    return pipeline.export(
-        Request(
-            model=model,
-            path=path,
-            format=formats.named("saved_model").make(),
-            sampling=MonteCarlo.asked_for(
-                samples,
-                reduce=reduce,
-                uncertainty=uncertainty,
-                chunk_size=chunk_size,
-            ),
-            comparison=Comparison(atol, rtol, seed),
-            input_signature=input_signature,
-            overwrite=overwrite,
-            progress=progress,
-        )
-    )
-
-
-def export(
-    model: keras.Model, path: str | os.PathLike[str], *, format: str | None = None, **options: Any
-) -> ExportReport:
-    """Export to the format that is named, or that the suffix of `path` asks for.
-
-    Args:
-        model: A built Keras model of any kind.
-        path: Where the artifact goes to.
-        format: The name of a format in `formats.TABLE`, or None to go by the suffix.
-        options: As for the function of that format: `export_onnx` and the others.
-
-    Raises:
-        ValueError: if no such format is known.
-    """
-    row = formats.by_suffix(path) if format is None else formats.named(format)
-    return _EXPORTS[row.name](model, path, **options)
-
-
-_EXPORTS: dict[str, Callable[..., ExportReport]] = {
-    "onnx": export_onnx,
-    "saved_model": export_saved_model,
-}
