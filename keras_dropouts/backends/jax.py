@@ -140,14 +140,18 @@ def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callabl
     seen by later calls.
     """
 
+    def variables() -> list[Any]:
+        held: Any = model()
+        return list(held.variables)
+
     def pure(weights: list[Any], *arguments: Any) -> Any:
         # Handed in, not closed over: XLA would make constants of them.
-        mapping = list(zip(model().variables, weights, strict=True))
+        mapping = list(zip(variables(), weights, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             return function(*arguments)
 
     jitted = jax.jit(pure)
-    return lambda *arguments: jitted([v.value for v in model().variables], *arguments)
+    return lambda *arguments: jitted([each.value for each in variables()], *arguments)
 
 
 def traced_operations() -> list[Any]:

@@ -103,8 +103,10 @@ class _Copier:
             aggregation=thing.aggregation,
             name=thing.name,
         )
-        new._path, new.regularizer, new.constraint = thing.path, thing.regularizer, thing.constraint
+        new._path, new.constraint = thing.path, thing.constraint
         self._keep(thing, new)
+        # It may compute with other weights of the layer, which the copy has of its own.
+        new.regularizer = self.copy(thing.regularizer)
 
     def _saveable(self, thing: Any) -> None:
         graph = self.copy_graph(thing, self.copy)

@@ -56,12 +56,16 @@ class BaseDropout(keras.layers.Layer):
             self.schedule = schedules.check_schedule(rate)
             self._initial_rate = _FOLLOW_SCHEDULE
         self.seed = check_seed(seed)
-        start = self._encode(self._initial_rate)
-        self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
+        self._add_rate()
         self._step = self._state("step", (), "int32", 0)
         self._key = self._state("key", (2,), "int32", new_key(self.seed))
         register_key(self, self._key)
         build_at_init(self)
+
+    def _add_rate(self) -> None:
+        """Add the variable that holds the rate."""
+        start = self._encode(self._initial_rate)
+        self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
 
     def _check_rate(self, rate: Any) -> float:
         return check_rate(rate)

@@ -12,9 +12,10 @@ from keras import ops
 from keras_dropouts import backends
 from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
 from keras_dropouts.keras_internals.call_stack import outside_stateless_scope
-from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.keras_internals.regularizers import as_regularizer
 from keras_dropouts.layers.present_rate import PresentRate
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
+from keras_dropouts.layers.wrapper import WrappingDropout
 from keras_dropouts.noise import masks
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
@@ -33,7 +34,7 @@ _CONVOLUTIONS = (
 
 
 @register
-class ConcreteDropout(BaseDropout):
+class ConcreteDropout(WrappingDropout):
     """Wraps a layer with dropout of its input at a rate that is learned.
 
     The decision to drop is relaxed to z = sigmoid((logit(p) + logit(u)) / t), with u uniform on
@@ -88,6 +89,7 @@ class ConcreteDropout(BaseDropout):
     """
 
     learned = True
+    supported = (*_DENSE, *_CONVOLUTIONS)
 
     def __init__(
         self,
@@ -99,15 +101,10 @@ class ConcreteDropout(BaseDropout):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(layer, (*_DENSE, *_CONVOLUTIONS)):
-            names = ", ".join(kind.__name__ for kind in (*_DENSE, *_CONVOLUTIONS))
-            raise invalid("layer", f"one of these layers: {names}", layer)
         if not is_real(rate) or not 0.0 < rate < 1.0:
             expected = "a number strictly between 0 and 1, where learning starts"
             raise invalid("rate", expected, rate, "A schedule goes to `ScheduledDropout`.")
-        super().__init__(rate, seed=seed, **kwargs)
-        self.layer = layer
-        self.supports_masking = layer.supports_masking
+        super().__init__(layer, rate, seed=seed, **kwargs)
         self.weight_regularizer = _check_factor(weight_regularizer, "weight_regularizer")
         self.dropout_regularizer = _check_factor(dropout_regularizer, "dropout_regularizer")
         self.spatial = isinstance(layer, _CONVOLUTIONS)
@@ -136,11 +133,10 @@ class ConcreteDropout(BaseDropout):
         return outside_stateless_scope(self._rate)
 
     def build(self, input_shape: Any) -> None:
-        if not self.layer.built:
-            self.layer.build(input_shape)
+        super().build(input_shape)
         self._rank = len(input_shape)
         self._dropped_dimensions = self._count_dropped_dimensions(input_shape)
-        self._rate.regularizer = self._regularization
+        self._rate.regularizer = as_regularizer(self._regularization)
 
     def _count_dropped_dimensions(self, input_shape: Any) -> int:
         if isinstance(self.layer, keras_layers.EinsumDense):
@@ -170,8 +166,9 @@ class ConcreteDropout(BaseDropout):
             + self.dropout_regularizer * self._dropped_dimensions * entropy
         )
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        return self.layer(super().call(inputs, training=training))
+    def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
+        self._check_floats(inputs)
+        return self.layer(self.drop(inputs, rate, stream))
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         noise = stream.uniform(self.mask_shape(inputs))
@@ -188,12 +185,6 @@ class ConcreteDropout(BaseDropout):
         channels = 1 if self._channels_first else len(shape) - 1
         return tuple(size if axis in (0, channels) else 1 for axis, size in enumerate(shape))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.layer.compute_output_shape(input_shape)
-
-    def stripped(self) -> keras.layers.Layer:
-        return type(self.layer).from_config(self.layer.get_config())
-
     def frozen(self) -> list[keras.layers.Layer]:
         if not self.spatial:
             return [self._frozen_as(keras_layers.Dropout), self.stripped()]
@@ -203,16 +194,10 @@ class ConcreteDropout(BaseDropout):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "layer": keras.saving.serialize_keras_object(self.layer),
             "weight_regularizer": self.weight_regularizer,
             "dropout_regularizer": self.dropout_regularizer,
             "temperature": self._given_temperature,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ConcreteDropout:
-        layer = keras.saving.deserialize_keras_object(config["layer"])
-        return super().from_config({**config, "layer": layer})
 
 
 def _check_factor(value: Any, argument: str) -> float:

@@ -14,6 +14,7 @@ from keras_dropouts.arguments import check_positive, check_rate, invalid, is_rea
 from keras_dropouts.keras_internals.dtypes import autocast_scope
 from keras_dropouts.keras_internals.layer_weights import kernel, with_kernel
 from keras_dropouts.keras_internals.patching import with_attributes
+from keras_dropouts.keras_internals.regularizers import as_regularizer
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
@@ -72,6 +73,7 @@ class VariationalDropout(WrappingDropout):
         sparsifies deep neural networks".
     """
 
+    learned = True
     supported = (
         keras_layers.Dense,
         keras_layers.Conv1D,
@@ -92,12 +94,14 @@ class VariationalDropout(WrappingDropout):
             raise invalid("rate", "a number strictly between 0 and 1, where learning starts", rate)
         super().__init__(layer, rate, seed=seed, **kwargs)
         self._start = self._initial_rate
-        self.learned = True
         self._given_kl_weight = check_positive(kl_weight, "kl_weight")
         self.kl_weight = self._state("kl_weight", (), "float32", self._given_kl_weight)
         if not is_real(threshold) or not np.isfinite(threshold):
             raise invalid("threshold", "a finite number", threshold)
         self.threshold = float(threshold)
+
+    def _add_rate(self) -> None:
+        """Add nothing: the rate is that of the variances, which `build` adds."""
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -108,7 +112,7 @@ class VariationalDropout(WrappingDropout):
             dtype="float32",
             initializer=lambda shape, dtype: self._uniform(self._start),
             autocast=False,
-            regularizer=self._divergence,
+            regularizer=as_regularizer(self._divergence),
         )
 
     def _uniform(self, rate: float) -> Tensor:
@@ -145,7 +149,7 @@ class VariationalDropout(WrappingDropout):
 
     def current_rate(self) -> Tensor:
         if not self.built:
-            return super().current_rate()
+            return ops.convert_to_tensor(self._start, "float32")
         return ops.mean(ops.sigmoid(self._log_alpha(self.log_variance)))
 
     def _log_alpha(self, log_variance: Any) -> Tensor:
@@ -186,7 +190,7 @@ class VariationalDropout(WrappingDropout):
         log_alpha = ops.convert_to_numpy(self._log_alpha(self.log_variance))
         return np.asarray(log_alpha) > self.threshold
 
-    def stripped(self) -> keras.layers.Layer | None:
+    def stripped(self) -> keras.layers.Layer:
         config = {**self.layer.get_config(), "name": self.name}
         layer = type(self.layer).from_config(config)
         if self.built:
@@ -196,8 +200,7 @@ class VariationalDropout(WrappingDropout):
         return layer
 
     def frozen(self) -> list[keras.layers.Layer]:
-        layer = self.stripped()
-        return [] if layer is None else [layer]
+        return [self.stripped()]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -69,7 +69,7 @@ class WrappingDropout(BaseDropout):
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
         return self.layer.compute_mask(inputs, previous_mask)
 
-    def stripped(self) -> keras.layers.Layer | None:
+    def stripped(self) -> keras.layers.Layer:
         return type(self.layer).from_config(self.layer.get_config())
 
     def get_config(self) -> dict[str, Any]:

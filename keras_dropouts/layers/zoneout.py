@@ -103,7 +103,7 @@ class Zoneout(WrappingDropout):
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
         return self.layer.compute_mask([inputs], previous_mask)
 
-    def stripped(self) -> keras.layers.Layer | None:
+    def stripped(self) -> keras.layers.Layer:
         layer = super().stripped()
         cell_rate = self.rate if self.cell_rate is None else self.cell_rate
         return ExpectedZoneout(layer, self.rate, cell_rate, name=self.name, dtype=self.dtype_policy)
