@@ -14,5 +14,5 @@ class ExportError(RuntimeError):
     ...     kde.export_onnx(model, "words.onnx")
     ... except kde.ExportError as error:
     ...     print(error)
-    Model ... takes strings (words), of which ONNX has no table. Turn them into numbers before...
+    Model ... takes strings (words)... Turn them into numbers before the model...
     """
