@@ -46,6 +46,12 @@ def _many() -> keras.Model:
     return keras.Model({"first": first, "second": second}, outputs)
 
 
+def _twice() -> keras.Model:
+    x = keras.Input((4,), name="x")
+    y = layers.Dense(3, name="y")(x)
+    return keras.Model(x, {"kept": y, "dropped": layers.Dropout(0.5)(y), "same": x})
+
+
 def _residual() -> keras.Model:
     x = keras.Input(IMAGE, name="image")
     y = layers.Conv2D(3, 3, padding="same", use_bias=False)(x)
@@ -99,6 +105,8 @@ MODELS: dict[str, Callable[[], keras.Model]] = {
         (5,), kd.EmbeddingDropout(layers.Embedding(10, 4), 0.2), layers.Flatten(), dtype="int32"
     ),
     "many inputs and outputs": _many,
+    "graph of many kinds": served.graph_model,
+    "one tensor under two names": _twice,
     "nested": lambda: _chain((4,), served.dense_model(), layers.Dense(2)),
     "mixed float16": lambda: _mixed("mixed_float16"),
     "mixed bfloat16": lambda: _mixed("mixed_bfloat16"),

@@ -24,10 +24,10 @@ def test_the_file_predicts_what_the_model_predicts(name, tmp_path):
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     run = openvino().Core().compile_model(str(tmp_path / "m.xml"), "CPU", hints)
     names = [each.name for each in report.outputs]
-    assert [port.get_names() for port in run.outputs] == [{name} for name in names]
+    assert all(name in port.get_names() for name, port in zip(names, run.outputs, strict=True))
     for batch in BATCHES:
         given, by_name = inputs_of(model, batch)
-        assert {port.get_any_name() for port in run.inputs} == set(by_name)
+        assert len(run.inputs) == len(by_name)
         values = run(by_name)
         assert_close(model, given, {name: values[name] for name in names}, names)
 
