@@ -43,6 +43,12 @@ define install
 @touch $(2)/.installed
 endef
 
+# The latest nightly builds. What keras_hub asks for is left out: it would bring releases.
+define nightly
+@$(NIGHTLY)/bin/python $(PIP) install --pre --upgrade keras-nightly tf-nightly
+@$(NIGHTLY)/bin/python $(PIP) install --pre --upgrade --no-deps keras-hub-nightly
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	lint format conformance reproduce bench constraints
@@ -67,7 +73,7 @@ test-oldest: $(OLDEST)/.installed ## run the tests that depend on versions on co
 	$(OLDEST)/bin/python $(PYTEST) $(SELECTION) $(INSTALLING)
 
 test-nightly: $(NIGHTLY)/.installed ## run them on the latest nightly Keras and TensorFlow
-	@$(NIGHTLY)/bin/python $(PIP) install --pre --upgrade keras-nightly tf-nightly
+	$(nightly)
 	$(NIGHTLY)/bin/python $(PYTEST) $(SELECTION)
 
 test-python: ## run the quick ones of them on PYTHON=python3.13, or another one
@@ -115,11 +121,12 @@ $(STAMP): pyproject.toml constraints/newest.txt
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)
 
-# Nightly builds are installed in place of the releases: pip knows them by other names.
+# Nightly builds take the place of the releases, and pip knows them by other names: it is made anew.
 $(NIGHTLY)/.installed: pyproject.toml constraints/newest.txt
+	@rm -rf $(NIGHTLY)
 	$(call install,$(PYTHON),$(NIGHTLY),test,newest)
-	@$(NIGHTLY)/bin/python $(PIP) uninstall --yes keras tensorflow tensorflow-text
-	@$(NIGHTLY)/bin/python $(PIP) install --pre keras-nightly tf-nightly
+	@$(NIGHTLY)/bin/python $(PIP) uninstall --yes keras keras-hub tensorflow tensorflow-text
+	$(nightly)
 
 .venv-3.%/.installed: pyproject.toml constraints/newest.txt
 	$(call install,$(if $(findstring /,$(OTHER)),$(OTHER),$(call found,python3.$*)),$(@D),test,newest)
