@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_dropouts.arguments import check_choice, check_rate, invalid
 from keras_dropouts.registry import register
-from keras_dropouts.schedules.base import Schedule, check_steps, mix, steps_since
+from keras_dropouts.schedules.schedule import Schedule, check_steps, mix, steps_since
 
 
 @register

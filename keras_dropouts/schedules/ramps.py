@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_dropouts.arguments import check_positive
 from keras_dropouts.registry import register
-from keras_dropouts.schedules.base import Schedule, check_rates, check_steps, mix, steps_since
+from keras_dropouts.schedules.schedule import Schedule, check_rates, check_steps, mix, steps_since
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from keras import ops
 
 from keras_dropouts import schedules
 from keras_dropouts.registry import register, registered
-from keras_dropouts.schedules import base, phases, ramps, serialization
+from keras_dropouts.schedules import phases, ramps, serialization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -367,7 +367,7 @@ def test_the_same_class_may_come_again() -> None:
     assert registered() == before
 
 
-@pytest.mark.parametrize("module", [base, phases, ramps, serialization])
+@pytest.mark.parametrize("module", [schedules.schedule, phases, ramps, serialization])
 def test_the_examples_in_docstrings_run(module: Any) -> None:
     names = {**vars(schedules), "keras": keras}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
