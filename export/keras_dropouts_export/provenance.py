@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from keras_dropouts.surgery.sources import noise_sources
 
 _PACKAGES = ("keras-dropouts", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy")
+_OPTIONAL = ("ai-edge-litert", "openvino")  # of formats that not everyone exports to
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,7 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:  # run from a source tree
             found[package] = "unknown"
+    for package in _OPTIONAL:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
     return found
