@@ -44,15 +44,6 @@ def place_in_model(layer: Any, key: Any) -> int:
     return places.get(layer, 0)
 
 
-def in_stateless_scope(variable: Any) -> bool:
-    """Return whether a pure function is running to which the value of `variable` was handed.
-
-    Relies on the global attribute "stateless_scope", since Keras 3.0.
-    """
-    scope = _get_global_attribute("stateless_scope")
-    return scope is not None and id(variable) in scope.state_mapping
-
-
 def outside_stateless_scope(variable: Any) -> bool:
     """Return whether a pure function is running that knows nothing of `variable`.
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.rate_attributes import CELL_MASKS, is_dropout_cell
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.versions import private
 
@@ -71,20 +72,21 @@ def replaced_in_thread(owner: Any, name: str, make: Callable[[Any], Any]) -> Ite
 
 
 def restored_after_calls(model: Any) -> AbstractContextManager[None]:
-    """Call `model` inside this, and its losses and call flags are afterwards as they were.
+    """Call `model` inside this, and what its layers keep of a call is afterwards as it was.
 
-    What the calls of this thread add to them no other thread sees, and it is gone after the block:
-    tensors of a traced graph must not stay behind. Relies on `Layer._called` and `Layer._losses`,
-    since Keras 3.0.
+    That is their losses and call flags, and the dropout masks that recurrent cells keep between the
+    time steps of a call. What the calls of this thread add no other thread sees, and it is gone
+    after the block: tensors of a traced graph must not stay behind. Relies on `Layer._called` and
+    `Layer._losses`, since Keras 3.0.
     """
-    return overlaid_in_thread(
-        overlay
-        for layer in parts(model)
-        for overlay in (
-            (layer, "_called", private(layer, "_called", "restored_after_calls")),
-            (layer, "_losses", list(private(layer, "_losses", "restored_after_calls"))),
-        )
-    )
+    return overlaid_in_thread(each for layer in parts(model) for each in _kept_of_calls(layer))
+
+
+def _kept_of_calls(layer: Any) -> Iterator[tuple[Any, str, Any]]:
+    yield layer, "_called", private(layer, "_called", "restored_after_calls")
+    yield layer, "_losses", list(private(layer, "_losses", "restored_after_calls"))
+    if is_dropout_cell(layer):
+        yield from ((layer, name, None) for name in CELL_MASKS)
 
 
 def with_attributes(thing: Any, **attributes: Any) -> AbstractContextManager[None]:

@@ -10,7 +10,6 @@ import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.keras_internals.layers import unlocked
-from keras_dropouts.keras_internals.rate_attributes import CELL_MASKS, is_dropout_cell
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
@@ -134,9 +133,6 @@ def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]
         if source.ours:
             raise invalid("sources", "noise sources of Keras", source)
         overlays += [(thing, name, value) for thing, name in _holders(source)]
-        if is_dropout_cell(source.layer):
-            # Cells keep the masks of a call here, which another thread may be in the middle of.
-            overlays += [(source.layer, name, None) for name in CELL_MASKS]
     with overlaid_in_thread(overlays):
         yield
 
