@@ -89,7 +89,7 @@ class RateScheduler(keras.callbacks.Callback):
         layers: Names of the layers whose rates are set, a list of paths as `inspect_dropout`
             shows them or of class names. None takes every layer of this package whose rate is
             not learned.
-        verbose: 0 is quiet, 1 prints the rates that are set.
+        verbose: 0 prints nothing, 1 prints the rates that are set.
 
     Raises:
         ValueError: if an argument is of the wrong type; when training begins, if a name fits no

@@ -39,6 +39,9 @@ def flat_inputs(model: Any, x: Any) -> tuple[list[np.ndarray], Any]:
         wanted = [tuple(tensor.shape) for tensor in graph_of(model).inputs]
         if not all(map(_fits, flat, wanted)):
             raise invalid("x", f"arrays of shapes {wanted}", [each.shape for each in flat])
+        kinds = [tensor.dtype for tensor in graph_of(model).inputs]
+        if any(a.dtype == object and kind != "string" for a, kind in zip(flat, kinds, strict=True)):
+            raise invalid("x", f"arrays of dtypes {kinds}", [each.dtype.name for each in flat])
     return flat, keras.tree.map_structure(lambda _: 0, x) if structured else 0
 
 

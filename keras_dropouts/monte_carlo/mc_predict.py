@@ -47,10 +47,11 @@ def mc_predict(
     """Predict with dropout on, `samples` times, each time with other masks.
 
     Only dropout and noise layers are active, whatever the `training` flags in the model:
-    BatchNormalization serves its moving statistics and augmentation is off. What no mask touches
-    is computed once. Masks are drawn from the seed alone: the same seed, data and batch size give
-    the same samples in any process, and a sample is the same whatever `samples` and `chunk_size`
-    are. The model is not changed, the random state and steps of its layers included.
+    BatchNormalization serves its moving statistics and augmentation is off. What no dropout
+    mask touches is computed once. Masks are drawn from the seed alone: the same seed, data and
+    batch size give the same samples in any process, and a sample is the same whatever `samples`
+    and `chunk_size` are. The model is not changed, the random state and steps of its layers
+    included.
 
     Args:
         model: A built Keras model of any kind.
@@ -92,7 +93,7 @@ def mc_predict(
     """
     if check_choice(without_dropout, "without_dropout", ("error", "warn")) == "error":
         check_sampled(model, 'Pass without_dropout="warn" to go on.')
-    elif (why := why_quiet(model)) is not None:
+    elif (why := why_nothing_drops(model)) is not None:
         warnings.warn(f"{why} All samples are the same.", stacklevel=2)
     count = check_integer(samples, "samples", minimum=1)
     batch = check_integer(batch_size, "batch_size", minimum=1)
@@ -123,13 +124,13 @@ def check_sampled(model: Any, way_out: str = "") -> None:
         ValueError: if it is not a built Keras model, keeps state between calls, or nothing in it
             drops.
     """
-    why = why_quiet(model)
+    why = why_nothing_drops(model)
     if why is not None:
         expected = "a model in which something drops"
         raise invalid("model", expected, model, f"{why} {way_out}".rstrip())
 
 
-def why_quiet(model: Any) -> str | None:
+def why_nothing_drops(model: Any) -> str | None:
     """Return why all Monte-Carlo samples of a model would be the same, None where they differ.
 
     Raises:
@@ -160,9 +161,9 @@ class _Run:
         inputs = len(keras.tree.flatten(structure))
         self.model = SampledModel(model, call, inputs)
         self.fixed_masks = fixed_masks
-        self._quiet = backends.compiled(self.model.quiet, held)
+        self._deterministic = backends.compiled(self.model.deterministic, held)
         # One for each number of samples, which is static.
-        self._noisy = functools.cache(
+        self._stochastic = functools.cache(
             lambda count: backends.compiled(functools.partial(self._draw, count), held)
         )
         # Both parts at once, which saves a call where all samples run together.
@@ -182,16 +183,16 @@ class _Run:
         return _ROWS_AT_ONCE if size is None else _NUMBERS_AT_ONCE // max(size, 1)
 
     def _draw(
-        self, count: int, quiet: Any, masks: Any, key: Tensor, place: Tensor, first: Tensor
+        self, count: int, known: Any, padding_masks: Any, key: Tensor, place: Tensor, first: Tensor
     ) -> list[Tensor]:
         """Return `count` samples; `place` holds the numbers of the batch and the first sample."""
         samples = place[1] + ops.arange(count, dtype="int32")
         rows = ops.shape(first)[0]
         sampler = Sampler(key, samples, rows, place[0], self.fixed_masks)
-        return self.model.noisy(quiet, masks, sampler)
+        return self.model.stochastic(known, padding_masks, sampler)
 
     def _predict(self, count: int, inputs: list[Tensor], key: Tensor, place: Tensor) -> Any:
-        return self._draw(count, *self.model.quiet(inputs), key, place, inputs[0])
+        return self._draw(count, *self.model.deterministic(inputs), key, place, inputs[0])
 
     def __call__(
         self, inputs: list[np.ndarray], seed: int, count: int, chunk: int, batch: int
@@ -207,11 +208,11 @@ class _Run:
         if len(starts) == 1:
             made = self._whole(count)(tensors, key, places[0])
             return [ops.convert_to_numpy(x) for x in made]
-        quiet, masks = self._quiet(tensors)
+        known, padding_masks = self._deterministic(tensors)
         chunks = []
         for start, place in zip(starts, places, strict=True):
-            noisy = self._noisy(min(chunk, count - start))
-            made = noisy(quiet, masks, key, place, tensors[0])
+            run = self._stochastic(min(chunk, count - start))
+            made = run(known, padding_masks, key, place, tensors[0])
             chunks.append([ops.convert_to_numpy(x) for x in made])
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 

@@ -1,8 +1,9 @@
-"""A model split in two: what no mask touches, which runs once, and the rest, once for each sample.
+"""Splits a model into a deterministic part, run once, and a stochastic part, run for each sample.
 
 The graph of a Sequential or Functional model, nested ones included, becomes a list of steps. A
-step is noisy if it draws, or if one of its inputs comes from a noisy step. Quiet values are
-repeated only where a noisy step takes them beside noisy ones, or draws.
+step is stochastic if it draws, or if one of its inputs comes from a stochastic step. Values of the
+deterministic part are repeated only where a stochastic step takes them beside values of the
+stochastic part, or draws.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from keras_dropouts.types import Tensor
 
 
 class SampledModel:
-    """The quiet and the noisy part of a model.
+    """The deterministic and the stochastic part of a model.
 
     Args:
         model: A built Keras model.
         call: For a model that is not Sequential or Functional: what calls it on a flat list of
-            inputs. Such a model is one noisy step.
+            inputs. Such a model is one stochastic step.
         inputs: How many inputs `call` takes.
     """
 
@@ -53,11 +54,11 @@ class SampledModel:
             program.steps.append(self._whole(program))
         self.steps = program.steps
         self._has_rows = program.has_rows
-        self._mark_noisy()
-        noisy = [slot for step in self.steps if step.noisy for slot in step.outputs]
+        self._mark_stochastic()
+        stochastic = [slot for step in self.steps if step.stochastic for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
-        known = is_graph(model) and noisy
-        self.row_size = max(program.row_size[slot] for slot in noisy) if known else None
+        known = is_graph(model) and stochastic
+        self.row_size = max(program.row_size[slot] for slot in stochastic) if known else None
 
     @property
     def model(self) -> Any:
@@ -76,40 +77,40 @@ class SampledModel:
         # How many outputs there are is known after the first run: `_store` counts on from here.
         return Step(run, self.inputs, [len(self.inputs)], draws, each_sample(self.model))
 
-    def _mark_noisy(self) -> None:
-        noisy: set[Slot] = set()
+    def _mark_stochastic(self) -> None:
+        stochastic: set[Slot] = set()
         for step in self.steps:
-            step.noisy = step.draws or any(slot in noisy for slot in step.inputs)
-            if step.noisy:
-                noisy.update(step.outputs)
-        made_quietly = {
-            slot for step in self.steps if not step.noisy for slot in step.outputs
+            step.stochastic = step.draws or any(slot in stochastic for slot in step.inputs)
+            if step.stochastic:
+                stochastic.update(step.outputs)
+        deterministic = {
+            slot for step in self.steps if not step.stochastic for slot in step.outputs
         } | set(self.inputs)
-        used = {slot for step in self.steps if step.noisy for slot in step.inputs}
-        self.frontier = sorted(made_quietly & (used | set(self.outputs)))
+        used = {slot for step in self.steps if step.stochastic for slot in step.inputs}
+        self.frontier = sorted(deterministic & (used | set(self.outputs)))
 
-    def quiet(self, inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the values that the noisy part needs, and their Keras masks or Nones."""
+    def deterministic(self, inputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the values that the stochastic part needs, and their padding masks or Nones."""
         values = dict(zip(self.inputs, inputs, strict=True))
         with sampling_mode(self.model, self.active):
             for step in self.steps:
-                if not step.noisy:
+                if not step.stochastic:
                     _store(values, step, step.run(values))
         found = [values[slot] for slot in self.frontier]
         return found, [padding_mask(x) for x in found]
 
-    def noisy(
-        self, quiet: list[Tensor], quiet_masks: list[Tensor], sampler: Sampler
+    def stochastic(
+        self, known: list[Tensor], padding_masks: list[Tensor], sampler: Sampler
     ) -> list[Tensor]:
         """Return the flat outputs for the samples of `sampler`, of shape (samples, batch, ...)."""
-        values = dict(zip(self.frontier, quiet, strict=True))
-        for x, mask in zip(quiet, quiet_masks, strict=True):
+        values = dict(zip(self.frontier, known, strict=True))
+        for x, mask in zip(known, padding_masks, strict=True):
             if mask is not None:
                 set_padding_mask(x, mask)
         repeated: dict[Slot, Tensor] = {}
         with sampling_mode(self.model, self.active), activate(sampler):
             for step in self.steps:
-                if step.noisy:
+                if step.stochastic:
                     rows = {
                         slot: self._as_rows(slot, values, repeated, sampler.count)
                         for slot in step.inputs
@@ -120,10 +121,13 @@ class SampledModel:
                     _store(values, step, made)
         return [self._samples(slot, values, sampler) for slot in self.outputs]
 
+    # Names of the two that the export still uses.
+    quiet, noisy = deterministic, stochastic
+
     def _as_rows(
         self, slot: Slot, values: dict[Slot, Tensor], repeated: dict[Slot, Tensor], count: int
     ) -> Tensor:
-        """Return a value with the rows of all samples; a quiet one is repeated, once."""
+        """Return a value with the rows of all samples; a deterministic one is repeated, once."""
         if slot not in self.frontier or not self._has_rows[slot]:
             return values[slot]
         if slot not in repeated:

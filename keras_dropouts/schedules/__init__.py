@@ -4,9 +4,9 @@ They count steps from 0, one for each training call of the layer. Any serializab
 step -> rate can stand where one of these can, `keras.optimizers.schedules` objects included.
 """
 
-from keras_dropouts.schedules.schedule import Schedule
 from keras_dropouts.schedules.phases import EarlyDropout, LateDropout, PiecewiseConstant
 from keras_dropouts.schedules.ramps import CosineRamp, CurriculumRamp, LinearRamp
+from keras_dropouts.schedules.schedule import Schedule
 from keras_dropouts.schedules.serialization import check_schedule, deserialize, serialize
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Tests of mc_predict: what draws, from which stream, how often the quiet part runs, bad input."""
+"""Tests of mc_predict: what draws, from which stream, how often each part runs, bad input."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def predict(model: Any, x: Any, samples: int = 6, seed: int | None = 7, **kwargs
 
 
 def network(rate: float = 0.5) -> keras.Model:
-    """Return a model whose first half is quiet, with a skip connection across its dropout."""
+    """Return a model with a deterministic first half and a skip connection across its dropout."""
     inputs = keras.Input((6,))
     quiet = layers.Dense(8, activation="relu", name="quiet")(inputs)
     noisy = kd.ScheduledDropout(rate, name="drop")(quiet)
@@ -229,7 +229,7 @@ class Subclassed(keras.Model):
         return self.norm(x, training=training)
 
 
-def test_a_subclassed_model_is_one_noisy_step() -> None:
+def test_a_subclassed_model_is_one_stochastic_step() -> None:
     model = Subclassed()
     model(data(1))
     result = predict(model, data(), samples=4)
@@ -397,7 +397,7 @@ def test_other_bad_models_are_named() -> None:
 
 def test_the_split_is_made_of_steps() -> None:
     split = sampled_model.SampledModel(network())
-    noisy = [step.noisy for step in split.steps]
+    noisy = [step.stochastic for step in split.steps]
     assert noisy == sorted(noisy)
     assert sum(noisy) == 4  # dropout, Dense, addition, Dense
     assert len(split.frontier) == 1  # dropout and the skip connection take the same value
