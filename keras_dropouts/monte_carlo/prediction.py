@@ -104,13 +104,16 @@ class MonteCarloPrediction:
         return f"MonteCarloPrediction(samples of shape {shapes}, seed={self.seed})"
 
 
-def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Return -sum p log p over the last axis in nats; one unit stands for it and its opposite."""
+def entropy(probabilities: Any, xp: Any = np) -> Any:
+    """Return -sum p log p over the last axis in nats; one unit stands for it and its opposite.
+
+    xp: NumPy, or `keras.ops` for tensors.
+    """
     p = probabilities
     if p.shape[-1] == 1:
-        p = np.concatenate([p, 1.0 - p], axis=-1)
-    logs = np.log(np.where(p > 0.0, p, 1.0))
-    return -np.sum(p * logs, axis=-1)
+        p = xp.concatenate([p, 1.0 - p], axis=-1)
+    logs = xp.log(xp.where(p > 0.0, p, xp.ones_like(p)))
+    return -xp.sum(p * logs, axis=-1)
 
 
 def _probabilities(samples: np.ndarray) -> np.ndarray:

@@ -121,9 +121,6 @@ class SampledModel:
                     _store(values, step, made)
         return [self._samples(slot, values, sampler) for slot in self.outputs]
 
-    # Names of the two that the export still uses.
-    quiet, noisy = deterministic, stochastic
-
     def _as_rows(
         self, slot: Slot, values: dict[Slot, Tensor], repeated: dict[Slot, Tensor], count: int
     ) -> Tensor:

@@ -132,7 +132,7 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     graph = is_graph(model)
     new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
     sources = noise_sources(model)
-    left = {source.path for source in silence(new)}
+    left = {source.path for source in switch_off(new)}
     unreachable = random_layers(new)
     if unreachable and not allow_unreachable:
         raise ExportError(
@@ -153,7 +153,7 @@ def _without_dropout(layer: Any) -> list[Any] | None:
     return [] if is_removable(layer) else None
 
 
-def silence(model: Any) -> list[NoiseSource]:
+def switch_off(model: Any) -> list[NoiseSource]:
     """Set every rate inside `model` to zero and return the sources, as they were."""
     sources = noise_sources(model)
     for source in sources:

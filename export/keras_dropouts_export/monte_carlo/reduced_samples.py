@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tensorflow as tf
+from keras import ops
 
+from keras_dropouts.monte_carlo.prediction import entropy
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.options import MonteCarlo
 
@@ -25,17 +27,9 @@ def reduced(samples: Tensor, sampling: MonteCarlo) -> dict[str, Tensor]:
         found["mean"] = mean
         found["std"] = tf.sqrt(tf.reduce_mean(tf.square(numbers - mean), axis=0))
     if sampling.uncertainty:
-        found["entropy"] = _entropy(mean)
-        found["expected_entropy"] = tf.reduce_mean(_entropy(numbers), axis=0)
+        found["entropy"] = entropy(mean, ops)
+        found["expected_entropy"] = tf.reduce_mean(entropy(numbers, ops), axis=0)
         difference = found["entropy"] - found["expected_entropy"]
         found["mutual_information"] = tf.maximum(difference, tf.zeros((), wide))
     narrow = samples.dtype if samples.dtype.is_floating else wide
     return {name: x if name == "samples" else tf.cast(x, narrow) for name, x in found.items()}
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    p = probabilities
-    if p.shape[-1] == 1:
-        p = tf.concat([p, 1.0 - p], axis=-1)
-    logs = tf.math.log(tf.where(p > 0.0, p, tf.ones_like(p)))
-    return -tf.reduce_sum(p * logs, axis=-1)

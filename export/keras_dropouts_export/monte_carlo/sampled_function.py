@@ -123,14 +123,14 @@ def _samples(
 ) -> list[Tensor]:
     """Return the flat outputs for all samples, each of shape (samples, batch, ...)."""
     *inputs, seed = arguments
-    deterministic, padding_masks = split.quiet(inputs)
+    deterministic, padding_masks = split.deterministic(inputs)
     rows = tf.shape(inputs[0])[0]
     in_tensorflow = sampler is Sampler
     key = tf.bitcast(seed, tf.int32) if in_tensorflow else tf.reshape(tf.cast(seed, tf.uint64), [1])
 
     def chunk(first: Tensor, count: int) -> list[Tensor]:
         drawing = sampler(key, first + tf.range(count), rows, tf.constant(0))
-        return split.noisy(deterministic, padding_masks, drawing)
+        return split.stochastic(deterministic, padding_masks, drawing)
 
     size = min(sampling.chunk_size or sampling.samples, sampling.samples)
     whole, rest = divmod(sampling.samples, size)
