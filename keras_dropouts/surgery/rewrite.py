@@ -153,6 +153,11 @@ class _Rewriter:
             outputs = _apply(self.stand_ins(node.operation), args, kwargs)
             flat = keras.tree.flatten(outputs)
             tensors.update((id(x), y) for x, y in zip(node.outputs, flat, strict=True))
+        given = {id(tensors[id(tensor)]) for tensor in model.inputs}
+        if all(id(tensors[id(tensor)]) in given for tensor in model.outputs):
+            # Before Keras 3.14 a model of no operations cannot be made.
+            for tensor in {id(tensor): tensor for tensor in model.outputs}.values():
+                tensors[id(tensor)] = _identity(made_by(tensor)[0])(tensors[id(tensor)])
         inputs, outputs = keras.tree.map_structure(
             lambda tensor: tensors[id(tensor)], (model.input, model.output)
         )
@@ -180,7 +185,8 @@ def _new_input(layer: Any, free_batch: bool = False) -> Any:
 
 
 def _identity(layer: Any) -> Any:
-    return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
+    # By name: with the policy itself Keras 3.15 does not save the layer.
+    return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy.name)
 
 
 def _casts(layer: Any) -> bool:

@@ -82,6 +82,24 @@ def test_a_sequential_model_stays_sequential():
     equal(new(data(2, 4)), model(data(2, 4)))
 
 
+def test_a_functional_model_of_nothing_but_dropout_becomes_the_identity(tmp_path):
+    inputs = keras.Input((4,))
+    nested = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)])
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    outer = keras.Model(inputs, nested(keras.layers.Dropout(0.3)(inputs)))
+    twice = keras.Model(inputs, {"one": outer(inputs), "two": keras.layers.Dropout(0.5)(inputs)})
+    for model in (
+        keras.Model(inputs, keras.layers.Dropout(0.5, name="drop")(inputs)),
+        outer,
+        twice,
+    ):
+        new = rewrite(model, without(keras.layers.Dropout))
+        new.save(tmp_path / "new.keras")
+        for kept in (new, keras.saving.load_model(tmp_path / "new.keras")):
+            for y in keras.tree.flatten(kept(x)):
+                np.testing.assert_array_equal(ops.convert_to_numpy(y), x)
+
+
 def test_a_sequential_model_of_nothing_but_dropout_becomes_the_identity():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5, name="only")])
     new = rewrite(model, without(keras.layers.Dropout))
