@@ -16,13 +16,7 @@ from keras_dropouts.keras_internals.layers import parts, training_default
 from keras_dropouts.keras_internals.operations import Operation
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.surgery.model_checks import check_model
-from keras_dropouts.surgery.sources import (
-    REMOVABLE,
-    holder,
-    is_removable,
-    rate_attributes,
-    walk,
-)
+from keras_dropouts.surgery.sources import REMOVABLE, holder, is_removable, rate_attributes, walk
 from keras_dropouts_export.checks.audit import AuditReport, audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
@@ -105,8 +99,8 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
     Example:
         >>> import keras
         >>> import keras_dropouts_export as kde
-        >>> layers = [keras.Input((8, 8, 1)), keras.layers.RandomFlip(), keras.layers.Flatten()]
-        >>> kde.doctor(keras.Sequential(layers)).findings[0].problem
+        >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.RandomFlip()])
+        >>> kde.doctor(model).findings[0].problem
         'trains'
     """
     OnnxFormat(opset)  # which checks it
