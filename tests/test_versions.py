@@ -23,7 +23,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 # What a user installs, and the rest: tools, and what the tests alone need.
 USERS = ("export", "litert", "openvino", "plot")
 TOOLS = {"build", "hatchling", "import-linter", "mypy", "packaging", "pytest", "pytest-xdist"}
-TOOLS |= {"pyyaml", "ruff", "torch"}
+TOOLS |= {"pyright", "pytest-cov", "pyyaml", "ruff", "torch"}
 
 
 def requirements(*extras: str) -> list[Requirement]:
