@@ -88,7 +88,7 @@ def by_suffix(path: str | os.PathLike[str]) -> Row:
         "path",
         f"a name that ends in one of {known}, or a name without a suffix for a SavedModel folder",
         str(path),
-        "Name the format to give the artifact another name.",
+        "Pass `format` (on the command line, `--format`) to give the artifact another name.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_dropouts.arguments import check_integer, invalid
+from keras_dropouts.arguments import invalid, is_integer
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
 from keras_dropouts_export.formats.onnx import onnx_audit, onnx_runtime, onnx_writer
@@ -34,7 +34,7 @@ class OnnxFormat(Format):
 
     def __post_init__(self) -> None:
         low, high = adapter.MINIMUM_OPSET, adapter.MAXIMUM_OPSET
-        if check_integer(self.opset, "opset", low) > high:
+        if not is_integer(self.opset) or not low <= self.opset <= high:
             raise invalid("opset", f"an integer from {low} to {high}", self.opset)
 
     def describe(self) -> str:
