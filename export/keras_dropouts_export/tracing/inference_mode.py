@@ -14,7 +14,10 @@ from keras_dropouts.keras_internals.rate_attributes import gates_at_once
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.surgery.rates import rates_set_to
 from keras_dropouts.surgery.sources import noise_sources
-from keras_dropouts_export.tracing.traceable_preprocessing import no_unused_draws, tables_as_constants
+from keras_dropouts_export.tracing.traceable_preprocessing import (
+    no_unused_draws,
+    tables_as_constants,
+)
 
 
 @contextmanager
