@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_dropouts_export import formats
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_dropouts"
 EXPORT = ROOT / "export" / "keras_dropouts_export"
@@ -219,3 +221,31 @@ def _length(function: Any) -> int:
 )
 def test_what_counts_as_a_private_attribute(text: str, expected: list[str]) -> None:
     assert [name for _, name in _private_uses(ast.parse(text))] == expected
+
+
+FORMATS = EXPORT / "formats"
+FORMAT_WORDS = {word for row in formats.TABLE for word in (row.name, *row.suffixes)}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if EXPORT in path.parents and FORMATS not in path.parents],
+    ids=_name,
+)
+def test_only_the_formats_ask_which_format_it_is(path: Path) -> None:
+    found = []
+    for node in ast.walk(_tree(path)):
+        if not isinstance(node, ast.Compare):
+            continue
+        sides = [node.left, *node.comparators]
+        words = {
+            each.value
+            for side in sides
+            for each in ast.walk(side)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        }
+        is_none = any(isinstance(side, ast.Constant) and side.value is None for side in sides)
+        of_opset = is_none and _dotted(node.left).split(".")[-1] == "opset"
+        if words & FORMAT_WORDS or (of_opset and "cli" not in path.parts):
+            found.append(node.lineno)
+    assert not found
