@@ -51,7 +51,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
-	lint format conformance reproduce bench constraints
+	coverage lint format conformance reproduce bench constraints
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -88,6 +88,15 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) \
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
+
+coverage: $(STAMP) ## measure which branches of both packages the tests run, on all backends
+	@rm -f .coverage .coverage.*
+	$(BIN)/python $(PYTEST) --cov --cov-append --cov-report=
+	for backend in jax torch; do \
+		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) --cov --cov-append --cov-report= \
+			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
+	done
+	$(BIN)/coverage report
 
 bench: $(STAMP) $(PEERS) ## time every layer against Keras's and peers', on every backend that is installed
 	PYTHONPATH=$(PEERS) $(BIN)/python benchmarks/speed $(BENCH)
