@@ -17,6 +17,9 @@ PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup
 # What is tested beside the newest versions: layers, Monte-Carlo, surgery, and the export of every
 # third entry of the zoo.
 SELECTION := tests/keras_dropouts tests/keras_dropouts_export --zoo-third
+# On another Python: every layer, and what the packages with compiled parts do.
+QUICK := $(addprefix tests/keras_dropouts,/layers /monte_carlo _export/formats/onnx \
+	_export/test_every_layer.py _export/test_zoo.py) --zoo-third -m "not slow"
 # The wheel among what is installed already, and the layers without TensorFlow.
 INSTALLING := tests/test_installing.py
 
@@ -78,7 +81,7 @@ test-nightly: $(NIGHTLY)/.installed ## run them on the latest nightly Keras and 
 
 test-python: ## run the quick ones of them on PYTHON=python3.13, or another one
 	@$(MAKE) $(OTHER_VENV)/.installed
-	$(OTHER_VENV)/bin/python $(PYTEST) $(SELECTION) -m "not slow"
+	$(OTHER_VENV)/bin/python $(PYTEST) $(QUICK)
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python $(PYTEST) -m "not slow"
