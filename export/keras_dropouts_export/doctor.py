@@ -88,7 +88,7 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
 
     Args:
         model: A built Keras model of any kind.
-        opset: Version of ONNX's operations, an integer from 13 to 25.
+        opset: Version of ONNX's operations, as for `export_onnx`.
         input_signature: As for `export_onnx`.
 
     Raises:

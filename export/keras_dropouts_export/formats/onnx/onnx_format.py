@@ -23,7 +23,8 @@ _NATIVE_MAXIMUM_OPSET = 21
 class OnnxFormat(Format):
     """An .onnx file.
 
-    opset: version of ONNX's operations, an integer from 13 to 25.
+    opset: version of ONNX's operations, an integer from 13 to 25, or to the last that the installed
+    onnx knows.
     """
 
     opset: int = 18

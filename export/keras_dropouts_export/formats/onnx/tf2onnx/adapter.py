@@ -27,7 +27,9 @@ from keras_dropouts_export.formats.onnx.tf2onnx.tf2onnx_patches import patched
 
 MINIMUM_OPSET = 13
 NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
-MAXIMUM_OPSET = 25  # the last that onnxruntime 1.32 has kernels for
+# onnxruntime 1.32 has kernels up to 25. An older onnx, whose converter lifts a model, ends earlier;
+# onnxruntime 1.21 runs what onnx 1.17 makes.
+MAXIMUM_OPSET = min(25, onnx.defs.onnx_opset_version())
 
 _NOT_SUPPORTED = re.compile(r"op \[(?P<name>.+?): (?P<op>\w+)\] is not supported")
 _OURS = "keras_dropouts_export: "

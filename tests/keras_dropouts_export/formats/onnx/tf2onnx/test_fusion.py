@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_dropouts_export as kde
+from keras_dropouts_export.formats.onnx.tf2onnx.adapter import MAXIMUM_OPSET
 from runtimes import assert_serves
 
 
@@ -30,7 +31,7 @@ def exported(folder, layer, shape=(None, 8), opset=18):
     return Counter(node.op_type for node in onnx.load(path).graph.node)
 
 
-@pytest.mark.parametrize("opset", [13, 16, 17, 18, 21, 25])
+@pytest.mark.parametrize("opset", [13, 16, 17, 18, 21, MAXIMUM_OPSET])
 @pytest.mark.parametrize("scale", [True, False])
 @pytest.mark.parametrize("center", [True, False])
 def test_layer_normalization(scale, center, opset, tmp_path):
@@ -93,7 +94,7 @@ def test_what_is_almost_a_normalization_is_not_taken_for_one(what, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("opset", [13, 18, 25])
+@pytest.mark.parametrize("opset", [13, 18, MAXIMUM_OPSET])
 def test_gelu_is_written_as_runtimes_fuse_it(dtype, opset, tmp_path):
     layer = layers.Activation("gelu", dtype=dtype)
     found = exported(tmp_path, layer, opset=opset)
