@@ -11,7 +11,7 @@ import pytest
 import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts.surgery import sources as noise
-from keras_dropouts_export.tracing.inference_mode import inference_mode
+from keras_dropouts_export.tracing.inference_mode import noise_off
 from served import data, graph_model, image_model, inputs_of
 
 WITHOUT_PACKAGE = """
@@ -42,10 +42,10 @@ def kin_model():
 def test_predictions_are_the_same_to_the_bit(make):
     model = make()
     x = inputs_of(model)
-    with inference_mode(model):
+    with noise_off(model):
         wanted = model(x)
     new = kde.freeze_dropout(model)
-    with inference_mode(new):
+    with noise_off(new):
         got = new(x)
     keras.tree.map_structure(np.testing.assert_array_equal, got, wanted)
 

@@ -12,7 +12,7 @@ import keras_dropouts as kd
 import keras_dropouts_export as kde
 from keras_dropouts.surgery import sources as noise
 from keras_dropouts_export.models import drawing_layers
-from keras_dropouts_export.tracing.inference_mode import inference_mode
+from keras_dropouts_export.tracing.inference_mode import noise_off
 from served import Rolls, Subclassed, data, dense_model, graph_model, image_model, inputs_of
 
 MODELS = {"dense": dense_model, "image": image_model, "graph": graph_model}
@@ -33,7 +33,7 @@ NOISE = [
 def test_predictions_are_the_same_to_the_bit(make):
     model = make()
     x = inputs_of(model)
-    with inference_mode(model):
+    with noise_off(model):
         wanted = model(x)
     got = kde.strip_dropout(model)(x)
     keras.tree.map_structure(np.testing.assert_array_equal, got, wanted)
@@ -108,14 +108,14 @@ def test_a_subclassed_model_is_copied_and_silenced():
     model = Subclassed()
     x = data(4, 3)
     model(x)
-    with inference_mode(model):
+    with noise_off(model):
         wanted = model(x)
     new = kde.strip_dropout(model)
     np.testing.assert_array_equal(new(x), wanted)
     assert [row.what for row in kde.strip_report(new).rows] == ["silenced", "silenced"]
     for weight in new.weights:
         weight.assign(weight + 1)
-    with inference_mode(model):
+    with noise_off(model):
         np.testing.assert_array_equal(model(x), wanted)
 
 

