@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+import keras_dropouts as kd
 from keras_dropouts import schedules
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
@@ -171,7 +172,9 @@ def test_dtype_policies(subject: Subject, policy: str) -> None:
         output = subject.call(layer, x, training=training)
         assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
         assert np.isfinite(_numpy(output)).all()
-    for variable in (layer._rate, layer._step, layer._key):
+    learned = isinstance(layer, kd.VariationalDropout)  # whose rate is that of its variances
+    rate = layer.log_variance if learned else layer._rate
+    for variable in (rate, layer._step, layer._key):
         assert variable.dtype in ("float32", "int32")
 
 
