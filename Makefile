@@ -14,9 +14,13 @@ PEERS := .venv-peers
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup
 
-# What is tested beside the newest versions: layers, Monte-Carlo, surgery, and the export of every
+# What is tested beside the newest versions: layers, Monte-Carlo, surgery, and exports with every
 # third entry of the zoo.
-SELECTION := tests/keras_dropouts tests/keras_dropouts_export --zoo-third
+SELECTION := $(addprefix tests/keras_dropouts/,backends keras_internals layers monte_carlo noise \
+	surgery) $(addprefix tests/keras_dropouts_export/,checks models formats/saved_model \
+	formats/onnx/test_export_onnx.py formats/onnx/test_nodes_of_layers.py formats/litert \
+	formats/openvino monte_carlo/test_sampled_function.py test_every_layer.py test_zoo.py) \
+	--zoo-third
 # On another Python: every layer, and what the packages with compiled parts do.
 QUICK := $(addprefix tests/keras_dropouts,/layers /monte_carlo _export/formats/onnx \
 	_export/test_every_layer.py _export/test_zoo.py) --zoo-third -m "not slow"

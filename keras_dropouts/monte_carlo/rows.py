@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.keras_internals.static_shapes import tiled_rows
 from keras_dropouts.types import Tensor
 
 
@@ -14,7 +15,7 @@ def repeated_rows(x: Tensor, count: int) -> Tensor:
     """Return `x` as rows of `count` samples: all of its rows, and all of them again."""
     if count == 1:
         return x
-    tiled = ops.tile(x, (count, *(1 for _ in x.shape[1:])))
+    tiled = tiled_rows(x, count)
     mask = padding_mask(x)
     if mask is not None:
         set_padding_mask(tiled, repeated_rows(mask, count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -78,17 +79,22 @@ def steps(names: Sequence[str], shown: bool) -> Iterator[Callable[[str], None]]:
         TextColumn("{task.completed} of {task.total}"),
         TimeElapsedColumn(),
     )
-    progress = Progress(
-        *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
-    )
-    with progress:
+    if not (shown and console.is_terminal):
+        # Not a disabled Progress: before rich 14.3 that writes an empty line when it ends.
+        yield functools.partial(_check_step, names)
+        return
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(STEP_NAMES.get(names[0], names[0]), total=len(names))
 
         def step(name: str) -> None:
-            if name not in names:
-                raise invalid("name", f"one of {names}", name)
+            _check_step(names, name)
             progress.update(
                 task, completed=names.index(name), description=STEP_NAMES.get(name, name)
             )
 
         yield step
+
+
+def _check_step(names: Sequence[str], name: str) -> None:
+    if name not in names:
+        raise invalid("name", f"one of {names}", name)

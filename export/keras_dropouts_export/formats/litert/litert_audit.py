@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,7 +29,10 @@ def findings(path: Path) -> Findings:
     Raises:
         ValueError: if the file is not a LiteRT model, or is cut off.
     """
-    operations = list(_operations(path))
+    try:
+        operations = list(_operations(path))
+    except (struct.error, IndexError) as error:  # older interpreters take files that are cut off
+        raise unreadable(path, ".tflite file", error) from error
     return Findings(
         operations=len(operations),
         random_ops=tuple(

@@ -18,7 +18,10 @@ from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
 
-_UNKNOWN = re.compile(r"No conversion rule found for operations: ([^\n]*)")
+# As OpenVINO says it from 2026.1 on, and as it said it before.
+_UNKNOWN = re.compile(
+    r"(?:No conversion rule found for operations|[Nn]o translator found for operation\(s\)): ([^\n]*)"
+)
 _FAILED = re.compile(r"-- ([^\n]*) with a message:\s*([^\n]*)")
 _SHOWN = 8  # operations that an error lists
 
