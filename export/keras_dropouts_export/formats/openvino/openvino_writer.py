@@ -20,7 +20,8 @@ from keras_dropouts_export.tracing.portable import portable
 
 # As OpenVINO says it from 2026.1 on, and as it said it before.
 _UNKNOWN = re.compile(
-    r"(?:No conversion rule found for operations|[Nn]o translator found for operation\(s\)): ([^\n]*)"
+    r"(?:No conversion rule found for operations|no translator found for operation\(s\)): (.*)",
+    re.IGNORECASE,
 )
 _FAILED = re.compile(r"-- ([^\n]*) with a message:\s*([^\n]*)")
 _SHOWN = 8  # operations that an error lists
