@@ -12,8 +12,6 @@ from keras import ops
 
 from keras_dropouts.arguments import check_integer, check_rate, invalid, is_real
 
-Tensor = Any  # Keras tensors have no common type across backends
-
 _LARGEST_STEP = 2**31 - 1  # layers count their steps in int32
 
 
