@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from keras_dropouts_export.native_messages import held_back
 
 
 def load_tensorflow() -> None:
@@ -18,25 +17,7 @@ def load_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with held_back():
+    with held_back(shown_on_error=True):
         import tensorflow as tf
 
         tf.config.list_logical_devices()  # it looks for a GPU here, and complains of none
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Hold back what native code writes to standard error; show it if an error is raised."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            messages.seek(0)
-            os.write(kept, messages.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

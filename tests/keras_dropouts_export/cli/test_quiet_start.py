@@ -7,19 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from keras_dropouts_export.cli import quiet_start
+from keras_dropouts_export.native_messages import held_back
 
 
 def test_what_native_code_writes_is_held_back(capfd):
-    with quiet_start.held_back():
+    with held_back(shown_on_error=True):
         os.write(2, b"noise")
     os.write(2, b"signal")
     assert capfd.readouterr().err == "signal"
 
 
+def test_it_is_not_shown_where_the_error_says_it_all(capfd):
+    def fail():
+        with held_back(shown_on_error=False):
+            os.write(2, b"each step")
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fail()
+    assert capfd.readouterr().err == ""
+
+
 def test_it_is_shown_when_something_goes_wrong(capfd):
     def fail():
-        with quiet_start.held_back():
+        with held_back(shown_on_error=True):
             os.write(2, b"the reason")
             raise RuntimeError("broken")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.formats.format import Arrays, Run, check_names, unreadable
-from keras_dropouts_export.formats.litert.hidden_messages import hidden_messages
+from keras_dropouts_export.native_messages import held_back
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 
@@ -80,7 +80,7 @@ class _Signature:
             for name, value in inputs.items()
         }
         try:
-            with hidden_messages():
+            with held_back(shown_on_error=False):
                 return dict(self.runner(**given))
         except (RuntimeError, ValueError) as error:
             raise invalid(
@@ -89,7 +89,7 @@ class _Signature:
 
     def _load(self) -> None:
         key = self.function.signature_key
-        with hidden_messages():  # a delegate says that it was made
+        with held_back(shown_on_error=False):  # a delegate says that it was made
             loaded = interpreter(self.path, self.delegate)
             keys = loaded.get_signature_list()
         if key not in keys:
@@ -99,7 +99,7 @@ class _Signature:
         found = [back.get(name, name) for name in keys[key]["inputs"]]
         check_names(self.path, self.function, found, keys[key]["outputs"])
         try:
-            with hidden_messages():
+            with held_back(shown_on_error=False):
                 self.runner = loaded.get_signature_runner(key)
         except (RuntimeError, ValueError) as error:  # of an operation that LiteRT does not have
             raise invalid(

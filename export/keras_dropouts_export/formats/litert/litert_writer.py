@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
-from keras_dropouts_export.formats.litert.hidden_messages import hidden_messages
 from keras_dropouts_export.formats.litert.litert_function import litert_function
 from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
+from keras_dropouts_export.native_messages import held_back
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 _SHOWN = 8  # operations that an error lists
@@ -32,7 +32,7 @@ def write_litert(exported: Exported, path: Path) -> InferenceFunction:
         ExportError: naming the operations that LiteRT does not have.
     """
     function = litert_function(exported.plain)
-    with TemporaryDirectory(dir=path.parent) as folder, hidden_messages():
+    with TemporaryDirectory(dir=path.parent) as folder, held_back(shown_on_error=False):
         write_saved_model(Exported(function), Path(folder))
         data = _converted(folder, function.signature_key)
     path.write_bytes(data)
