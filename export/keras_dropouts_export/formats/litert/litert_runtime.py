@@ -89,9 +89,7 @@ class _Signature:
 
     def _load(self) -> None:
         key = self.function.signature_key
-        with held_back(shown_on_error=False):  # a delegate says that it was made
-            loaded = interpreter(self.path, self.delegate)
-            keys = loaded.get_signature_list()
+        loaded, keys = self._signatures()
         if key not in keys:
             expected = f"a .tflite file with the signature `{key}`"
             raise invalid("path", expected, str(self.path), f"It has {sorted(keys)}.")
@@ -101,9 +99,18 @@ class _Signature:
         try:
             with held_back(shown_on_error=False):
                 self.runner = loaded.get_signature_runner(key)
+                details = self.runner.get_input_details()
         except (RuntimeError, ValueError) as error:  # of an operation that LiteRT does not have
             raise invalid(
                 "path", "a file that LiteRT loads", str(self.path), f"It does not: {error}"
             ) from error
-        details = self.runner.get_input_details()
         self.dtypes = {name: each["dtype"] for name, each in details.items()}
+
+    def _signatures(self) -> tuple[Any, Any]:
+        """Return the interpreter that holds the file, and the signatures that it has."""
+        with held_back(shown_on_error=False):  # a delegate says that it was made
+            loaded = interpreter(self.path, self.delegate)
+            try:
+                return loaded, loaded.get_signature_list()
+            except (ValueError, RuntimeError) as error:  # of a file that is cut off
+                raise unreadable(self.path, ".tflite file", error) from error

@@ -135,7 +135,11 @@ def test_a_damaged_file_is_a_clear_error(damage, tmp_path):
     path.write_bytes(damage(exported(model, path)))
     with pytest.raises(ValueError, match=r"a whole \.tflite file.*m\.tflite.*It cannot be read"):
         kde.audit(path)
-    with pytest.raises(ValueError, match=r"a whole \.tflite file.*m\.tflite.*It cannot be read"):
+    # Older interpreters load a file that is cut off, and find the damage when they run it.
+    clear = (
+        r"a (whole \.tflite file|file that LiteRT loads).*m\.tflite.*It (cannot be read|does not)"
+    )
+    with pytest.raises(ValueError, match=clear):
         kde.verify(model, path)
 
 
