@@ -15,12 +15,12 @@ PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup
 
 # What is tested beside the newest versions: layers, Monte-Carlo, surgery, and exports with every
-# third entry of the zoo.
+# third entry of the zoo but the largest, which take minutes each.
 SELECTION := $(addprefix tests/keras_dropouts/,backends keras_internals layers monte_carlo noise \
 	surgery) $(addprefix tests/keras_dropouts_export/,checks models formats/saved_model \
 	formats/onnx/test_export_onnx.py formats/onnx/test_nodes_of_layers.py formats/litert \
 	formats/openvino monte_carlo/test_sampled_function.py test_every_layer.py test_zoo.py) \
-	--zoo-third
+	--zoo-third -k "not large_models"
 # On another Python: every layer, and what the packages with compiled parts do.
 QUICK := $(addprefix tests/keras_dropouts,/layers /monte_carlo _export/formats/onnx/test_export_onnx.py \
 	_export/test_every_layer.py) -m "not slow"
