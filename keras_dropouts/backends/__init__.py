@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-_PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+_BACKENDS = ("tensorflow", "jax", "torch")  # each is the name of its package, too
 
 try:
     import keras
 except ModuleNotFoundError as error:
-    if error.name not in _PACKAGES:
+    if error.name not in _BACKENDS:
         raise
     raise ModuleNotFoundError(
         f"Keras is set to run on the backend {error.name!r}, which is not installed: run "
-        f"`pip install {_PACKAGES[error.name]}`, or set the environment variable KERAS_BACKEND to "
-        f"a backend that is, one of {', '.join(_PACKAGES)}.",
+        f"`pip install {error.name}`, or set the environment variable KERAS_BACKEND to "
+        f"a backend that is, one of {', '.join(_BACKENDS)}.",
         name=error.name,
     ) from error
 
@@ -59,7 +59,7 @@ else:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         raise NotImplementedError(
-            f"keras_dropouts drops on the backends {', '.join(_PACKAGES)}, and Keras runs on "
+            f"keras_dropouts drops on the backends {', '.join(_BACKENDS)}, and Keras runs on "
             f"{_backend!r}: set the environment variable KERAS_BACKEND to one of them."
         )
 

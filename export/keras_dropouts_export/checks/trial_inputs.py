@@ -111,8 +111,8 @@ def check_probabilities(function: InferenceFunction) -> None:
     Raises:
         ValueError: naming the output, for the argument `uncertainty`, which needs them.
     """
-    inputs = next(trial_inputs(function))[1]
-    for name, values in function.expected(inputs).items():
+    _, _, outputs = next(trial_inputs(function))
+    for name, values in outputs.items():
         numbers = values.astype("float64")
         sums = numbers.sum(axis=-1) if numbers.ndim > 1 else numbers
         one_unit = numbers.ndim > 1 and numbers.shape[-1] == 1

@@ -10,7 +10,7 @@ import keras
 
 from keras_dropouts.keras_internals.layers import compute_output_spec, parts
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
-from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM
+from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.checks.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
@@ -19,11 +19,6 @@ from keras_dropouts_export.tracing.inference_mode import training_is_false
 from keras_dropouts_export.tracing.signature import Signature, input_signature
 
 _KNOWN = ("keras.", "keras_dropouts.")
-# What all of `keras.random` and every layer of Keras comes down to.
-_DRAWS = (
-    *("beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle"),
-    *("truncated_normal", "uniform"),
-)
 
 
 def random_layers(model: keras.Model) -> list[str]:
@@ -95,6 +90,6 @@ def _draws_noted(found: set[str]) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(replaced_in_thread(keras.layers.Layer, "__call__", named))
-        for name in _DRAWS:
+        for name in DRAWS:
             stack.enter_context(replaced_in_thread(BACKEND_RANDOM, name, noted))
         yield
