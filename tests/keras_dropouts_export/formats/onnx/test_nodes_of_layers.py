@@ -43,7 +43,8 @@ def test_an_lstm_with_dropout_of_its_state_is_one_node(name, tmp_path):
     model = keras.Sequential([keras.Input((None, 4), name="x"), RECURRENT[name](0.3)])
     found = nodes_of(model, tmp_path / "m.onnx")
     plain = keras.Sequential([keras.Input((None, 4), name="x"), RECURRENT[name](0.0)])
-    assert found == nodes_of(plain, tmp_path / "plain.onnx")
+    # Sorted, as tf2onnx writes independent nodes in an order that differs between processes.
+    assert sorted(found) == sorted(nodes_of(plain, tmp_path / "plain.onnx"))
     # With Keras 3.10 and TensorFlow 2.19 a layer without dropout leaves as a loop, too.
     assert found.count("LSTM") == 1 or Version("3.15") > KERAS
     check(model, tmp_path / "m.onnx", (7, 4))
