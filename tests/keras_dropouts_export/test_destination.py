@@ -1,4 +1,4 @@
-"""Tests of the path of an artifact: checked before, untouched on failure, clean after."""
+"""Tests that an artifact's path is checked first, kept on failure, and left clean."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Keys and random bits: the layout of the stream, word for word, and what every backend owes."""
+"""Tests of keys and random bits: the stream's layout, word for word, on every backend."""
 
 import keras
 import numpy as np

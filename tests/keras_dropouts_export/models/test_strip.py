@@ -1,4 +1,4 @@
-"""Stripping: no dropout is left, and nothing else is different."""
+"""Tests that a stripped model has no dropout and is otherwise the same model."""
 
 import os
 import subprocess
