@@ -79,7 +79,7 @@ def _folded(node: Node) -> tuple[str, Node, Node, Node] | None:
 
 
 def _centred(node: Node) -> tuple[str, Node, Node, Node] | None:
-    """Read x, mean, inv and beta out of (x - mean) * inv + beta, as Keras's nightly 3.16 writes it."""
+    """Read x, mean, inv and beta out of (x - mean) * inv + beta, as Keras 3.16 (nightly) does."""
     product, beta = (node, None) if node.type == "Mul" else _of(node, *_ADD)[:2]
     difference, inverse = _of(product, "Mul")[:2]
     mean = _of(difference, "Sub")[1]
@@ -191,7 +191,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], int, Callable[[Graph, Node], None]], ...
     (("Reshape",), 0, _kept_batch),
     (("Mul",), 0, _gelu),
     (_ADD, LAYER_NORMALIZATION_OPSET, _layer_normalization),
-    # Without beta Keras's nightly 3.16 writes no sum. Sums come first, as each holds such a product.
+    # Keras's nightly 3.16 writes no sum without beta. Sums come first, as each holds a product.
     (("Mul",), LAYER_NORMALIZATION_OPSET, _layer_normalization),
 )
 
