@@ -22,6 +22,7 @@ from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.report import ExportReport
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]
@@ -32,7 +33,8 @@ class Request:
     """What is to be exported, and how.
 
     format: the format with its options; sampling: None, or how the artifact draws samples;
-    progress: called with each of `STEPS` as it begins.
+    progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
+    the artifact are compared on.
     """
 
     model: keras.Model
@@ -43,6 +45,7 @@ class Request:
     input_signature: Any
     overwrite: bool
     progress: Progress | None
+    sample_inputs: SampleInputs | None = None
 
 
 def export(request: Request) -> ExportReport:
@@ -88,7 +91,7 @@ def export(request: Request) -> ExportReport:
 
 
 def _traced(request: Request) -> Exported:
-    plain = inference_function(request.model, request.input_signature)
+    plain = inference_function(request.model, request.input_signature, request.sample_inputs)
     request.format.check_function(plain)
     if request.sampling is None:
         return Exported(plain)

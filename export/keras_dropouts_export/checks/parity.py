@@ -21,6 +21,7 @@ from keras_dropouts_export.checks.by_layer import (
     plot,
 )
 from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays, Run
@@ -47,6 +48,8 @@ class ParityRow:
     max_abs_error: float
     allowed: float
     repeatable: bool
+    # Of a row that differs: how far the model's own output moves with its inputs by one step.
+    own_change: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -99,9 +102,16 @@ class ParityReport:
                 f"  {row.output:<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
             )
+        if self.stability:
+            lines.append(f"  {self.stability}")
         if self.first_difference:
             lines.append(f"  the first layer that differs is {self.first_difference!r}")
         return "\n".join(lines)
+
+    @property
+    def stability(self) -> str:
+        """What tells an unstable model from a wrong file, empty where nothing differs."""
+        return told_apart((row.own_change, row.allowed) for row in self.rows if not row.ok)
 
     @property
     def first_difference(self) -> str | None:
@@ -126,7 +136,11 @@ class ParityReport:
         )
         head = {"ok": self.ok, "path": self.path, "max_abs_error": self.max_abs_error}
         layers = [asdict(each) for each in self.layers]
-        where = {"first_difference": self.first_difference, "layers": layers}
+        where = {
+            "stability": self.stability,
+            "first_difference": self.first_difference,
+            "layers": layers,
+        }
         return json.dumps({**head, "rows": rows, "other_seed": other, **where}, indent=2)
 
 
@@ -153,6 +167,9 @@ def compare(
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
         return report
+    moved = moved_by_one_step(function, trials)
+    rows = [row if row.ok else replace(row, own_change=moved.get(row.output)) for row in rows]
+    report = replace(report, rows=tuple(rows))
     layers = errors_by_layer(function, path, trials[-1][1])
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
 

@@ -15,6 +15,7 @@ from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def verify(
@@ -22,6 +23,7 @@ def verify(
     path: str | os.PathLike[str],
     *,
     input_signature: Any = None,
+    sample_inputs: Any = None,
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
@@ -42,6 +44,7 @@ def verify(
         model: The built Keras model.
         path: An artifact of any format that this package exports.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`.
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
         rtol: Relative tolerance, likewise.
         seed: Seed of the inputs, an integer in [0, 2**63).
@@ -65,9 +68,10 @@ def verify(
     False
     """
     comparison = Comparison(atol, rtol, seed)
+    samples = SampleInputs.asked_for(sample_inputs)
     found, place = format_at(path), Path(path)
     text = found.sampling_in(place)
-    plain = inference_function(model, input_signature)
+    plain = inference_function(model, input_signature, samples)
     if text is None:
         return compare(plain, place, comparison)
     sampling = MonteCarlo.from_json(text, str(path))

@@ -15,6 +15,7 @@ from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def write_verified(
     path: str | os.PathLike[str],
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    samples: SampleInputs | None = None,
 ) -> None:
     """Write `new` to a .keras file if, read back, it predicts bit for bit what `model` does.
 
@@ -77,9 +79,9 @@ def write_verified(
         step("save")
         made = work / target.name
         new.save(made)
-        back = inference_function(read_model(made))
+        back = inference_function(read_model(made), None, samples)
         step("verify")
-        wanted = inference_function(model)
+        wanted = inference_function(model, None, samples)
         for batch, inputs, expected in trial_inputs(wanted):
             got = back.expected(inputs)
             for name, value in expected.items():
