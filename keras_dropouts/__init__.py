@@ -30,6 +30,7 @@ from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.r_drop import RDrop
 from keras_dropouts.surgery.inspect import inspect_dropout
+from keras_dropouts.surgery.noise_table import register_noise
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.replace import add_dropout, replace_dropout
 
@@ -64,6 +65,7 @@ __all__ = [
     "depth_rates",
     "inspect_dropout",
     "mc_predict",
+    "register_noise",
     "replace_dropout",
     "schedules",
     "set_rates",

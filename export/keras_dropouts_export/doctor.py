@@ -14,7 +14,14 @@ from keras_dropouts.keras_internals.layers import parts, training_default
 from keras_dropouts.keras_internals.operations import Operation
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.surgery.model_checks import check_model
-from keras_dropouts.surgery.sources import REMOVABLE, holder, is_removable, rate_attributes, walk
+from keras_dropouts.surgery.sources import (
+    is_noise_layer,
+    is_removable,
+    rate_attributes,
+    rates_of_layer,
+    walk,
+)
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.checks.audit import AuditReport, audit_graph
 from keras_dropouts_export.diagnosis import Diagnosis, DoctorReport
 from keras_dropouts_export.errors import ExportError
@@ -66,6 +73,7 @@ def doctor(
     """
     OnnxFormat(opset)  # which checks it
     paths = _paths(model)
+    warn_of_unknown_noise(model)
     samples = SampleInputs.asked_for(sample_inputs)
     function = inference_function(model, input_signature, samples)
     calls, concrete = _plain_export(model, function.signature)
@@ -116,7 +124,7 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
     for layer, training in calls:
         if not training or id(layer) not in paths:
             continue
-        path, by_default = paths[id(layer)], _trains_by_default(layer)
+        path, by_default = paths[id(layer)], training_default(layer) is True
         if by_default and not leak:
             leak = path
         what = _what_training_does(layer)
@@ -145,19 +153,16 @@ def _baked(model: Any) -> set[int]:
     }
 
 
-def _trains_by_default(layer: Any) -> bool:
-    return training_default(layer) is True
-
-
 def _what_training_does(layer: Any) -> str | None:
     if isinstance(layer, keras.layers.BatchNormalization):
         return "it takes the statistics of the batch, and each call moves its averages"
-    if is_removable(layer) or isinstance(layer, REMOVABLE):
+    if is_removable(layer) or is_noise_layer(layer):
         return "it drops when served"
+    if rate_attributes(layer) and not any(rates_of_layer(layer)):
+        return None
     if rate_attributes(layer):
-        rates = [getattr(*holder(layer, each), 0.0) for each in rate_attributes(layer)]
-        return "its dropout is on when served" if any(rates) else None
-    return "it augments when served" if _trains_by_default(layer) else None
+        return "its dropout is on when served"
+    return "it augments when served" if training_default(layer) is True else None
 
 
 def _left_in(

@@ -22,6 +22,7 @@ from keras_dropouts.monte_carlo.sampling_mode import active_parts
 from keras_dropouts.noise.sampler import Sampler, key_of
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import noise_sources
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts.types import Tensor
 
 # What runs together: rows of a subclassed model, whose insides are not known, and numbers of the
@@ -91,6 +92,8 @@ def mc_predict(
         Gal and Ghahramani, 2016, "Dropout as a Bayesian approximation: representing model
         uncertainty in deep learning".
     """
+    if isinstance(model, keras.Model):
+        warn_of_unknown_noise(model)
     if check_choice(without_dropout, "without_dropout", ("error", "warn")) == "error":
         check_sampled(model, 'Pass without_dropout="warn" to go on.')
     elif (why := why_nothing_drops(model)) is not None:

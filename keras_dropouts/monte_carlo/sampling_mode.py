@@ -24,7 +24,7 @@ from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream
-from keras_dropouts.surgery.sources import holder, rate_attributes
+from keras_dropouts.surgery.sources import rate_attributes, rates_of_layer
 from keras_dropouts.types import Layer, Tensor
 
 _SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
@@ -58,10 +58,8 @@ def _draws(part: Any) -> bool:
     if isinstance(part, BaseDropout):
         rates = (part.rate, *(getattr(part, name, None) for name in _SECOND_RATES))
         return any(rate is not None and rate > 0.0 for rate in rates)
-    attributes = rate_attributes(part)
-    if attributes:
-        values = [getattr(*holder(part, attribute), None) for attribute in attributes]
-        return any(isinstance(value, (int, float)) and value > 0 for value in values)
+    if rate_attributes(part):
+        return any(rate > 0.0 for rate in rates_of_layer(part))
     # Keras's own other holders of a generator are augmentation, and recurrent layers, which
     # only hand it to their cells.
     return bool(seed_generators(part)) and not is_from_keras(part)

@@ -10,11 +10,10 @@ import keras
 from keras_dropouts.arguments import invalid
 from keras_dropouts.keras_internals.graphs import inbound_nodes, is_graph
 from keras_dropouts.keras_internals.layers import children, parts, unlocked
-from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery.clone import carry_state, clone_layer
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
-from keras_dropouts.surgery.sources import is_removable
+from keras_dropouts.surgery.sources import is_noise_layer, is_removable
 
 
 def replace_dropout(
@@ -50,7 +49,7 @@ def replace_dropout(
     _check_function(function)
 
     def choose(layer: Any) -> Any:
-        if not isinstance(layer, BaseDropout) and not is_removable(layer):
+        if not is_noise_layer(layer) and not is_removable(layer):
             return None
         return _checked(function(layer), layer)
 

@@ -9,6 +9,7 @@ import keras
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.models.same_predictions import check_same_predictions
 from keras_dropouts_export.models.strip import StrippedRow, keep_report
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
@@ -22,7 +23,8 @@ def freeze_dropout(model: keras.Model, *, sample_inputs: Any = None) -> keras.Mo
     `keras.layers.SpatialDropout1D` to `3D`); such a model loads where keras_dropouts is not
     installed. A layer that Keras has no kin of stays one of this package, with a constant rate.
     A layer that wraps another becomes a dropout layer before the wrapped one. Keras's own dropout
-    stays as it is. `strip_report(new_model)` lists the rates.
+    stays as it is, and so do layers of classes that `kd.register_noise` made known; one that looks
+    like dropout and is not known is warned of. `strip_report(new_model)` lists the rates.
 
     Predictions at inference are those of `model(x, training=False)`, bit for bit; names and
     weights of all other layers are as they were. `model` is not changed.
@@ -61,6 +63,7 @@ def freeze_dropout(model: keras.Model, *, sample_inputs: Any = None) -> keras.Mo
         return made
 
     new = rewrite.rewrite(model, frozen)
+    warn_of_unknown_noise(model)
     for old, part in stand_ins:
         part.rate = old.rate  # the state that was carried over may follow a schedule
     sources = noise_sources(model)

@@ -11,11 +11,15 @@ import keras
 
 from keras_dropouts.arguments import check_flag
 from keras_dropouts.keras_internals.graphs import is_graph
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
+from keras_dropouts.surgery.identity import returns_its_input
 from keras_dropouts.surgery.model_checks import check_model
+from keras_dropouts.surgery.noise_table import is_users_kind
 from keras_dropouts.surgery.rates import set_rate
 from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.models.drawing_layers import random_layers
 from keras_dropouts_export.models.same_predictions import check_same_predictions
@@ -94,11 +98,12 @@ def strip_dropout(
 ) -> keras.Model:
     """Return a new model without dropout, for serving.
 
-    Every layer that is nothing but dropout or noise, of this package and of Keras, is taken out of
-    the graph, nested models included. A layer that wraps another leaves the wrapped one. Rates
-    that sit inside a layer (`dropout=` of recurrent and attention layers, dropout layers held by a
-    custom layer) are set to zero in the new model, where they are. `strip_report(new_model)` says
-    which was which.
+    Every layer that is nothing but dropout or noise, of this package, of Keras, of keras_hub and of
+    classes that `kd.register_noise` made known, is taken out of the graph, nested models included.
+    A layer that wraps another leaves the wrapped one. Rates that sit inside a layer (`dropout=` of
+    recurrent and attention layers, dropout layers held by a custom layer) are set to zero in the
+    new model, where they are. `strip_report(new_model)` says which was which. A layer that looks
+    like dropout and is not known is warned of.
 
     Of a subclassed model a copy is made from its config, and every rate in it is set to zero.
 
@@ -137,6 +142,7 @@ def strip_dropout(
     """
     check_flag(allow_unreachable, "allow_unreachable")
     check_model(model)
+    warn_of_unknown_noise(model)
     samples = SampleInputs.asked_for(sample_inputs)
     graph = is_graph(model)
     new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
@@ -161,7 +167,11 @@ def _without_dropout(layer: Any) -> list[Any] | None:
     if isinstance(layer, BaseDropout):
         stand_in = layer.stripped()
         return [] if stand_in is None else [stand_in]
-    return [] if is_removable(layer) else None
+    if not is_removable(layer):
+        return None
+    # What a user says of a class is tried out, as the layer may do more than to drop.
+    on_trial = any(map(is_users_kind, parts(layer)))
+    return None if on_trial and not returns_its_input(layer) else []
 
 
 def switch_off(model: Any) -> list[NoiseSource]:
