@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,12 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
-from keras_dropouts_export.destination import check_destination, put_in_place, workplace
+from keras_dropouts_export.destination import (
+    Move,
+    check_destination,
+    put_in_place,
+    workplace,
+)
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import inference_function
 
@@ -24,6 +29,7 @@ class KerasFile:
     suffixes: tuple[str, ...] = (".keras",)
     title: str = "a .keras file"
     is_folder: bool = False
+    refused_suffixes: tuple[str, ...] = ()
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return every path that it may take."""
@@ -32,6 +38,14 @@ class KerasFile:
     def recognizes(self, path: Path) -> bool:
         """Return whether what is at `path` may be one."""
         return path.is_file()
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        """Return what is no part of one, which is one file."""
+        return ()
+
+    def moves(self, made: Path, target: Path) -> Sequence[Move]:
+        """Return the one rename that puts it in place."""
+        return [Move(made, target)]
 
 
 def read_model(path: str | os.PathLike[str]) -> keras.Model:
