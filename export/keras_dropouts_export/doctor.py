@@ -21,6 +21,7 @@ from keras_dropouts_export.checks.audit import AuditReport, audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
+from keras_dropouts_export.printable import printable, printable_lines
 from keras_dropouts_export.tracing import signature
 from keras_dropouts_export.tracing.inference_function import inference_function, traced
 
@@ -65,10 +66,13 @@ class DoctorReport:
 
     def __str__(self) -> str:
         if self.ok:
-            return f"{self.model}: a plain Keras export serves what predict does"
-        lines = [f"{self.model}: {len(self.findings)} findings"]
+            return f"{printable(self.model)}: a plain Keras export serves what predict does"
+        lines = [f"{printable(self.model)}: {len(self.findings)} findings"]
         for each in self.findings:
-            lines += [f"  {each.path} ({each.layer}): {each.problem}", f"    {each.why}"]
+            lines += [
+                f"  {printable(each.path)} ({each.layer}): {each.problem}",
+                f"    {printable_lines(each.why)}",
+            ]
             lines.append(f"    {each.fix}")
         return "\n".join(lines)
 

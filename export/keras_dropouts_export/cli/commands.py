@@ -166,15 +166,30 @@ def export(
 @_seed
 @_atol
 @_rtol
+@click.option(
+    "--time-limit",
+    type=float,
+    default=600.0,
+    show_default=True,
+    help="Seconds that ARTIFACT may take, in a process of its own.",
+)
 @_json
 def verify(
-    model: Path, artifact: Path, seed: int, atol: float | None, rtol: float | None, as_json: bool
+    model: Path,
+    artifact: Path,
+    seed: int,
+    atol: float | None,
+    rtol: float | None,
+    time_limit: float,
+    as_json: bool,
 ) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    equal = actions.verify(model, artifact, as_json, seed=seed, atol=atol, rtol=rtol)
+    equal = actions.verify(
+        model, artifact, as_json, seed=seed, atol=atol, rtol=rtol, time_limit=time_limit
+    )
     sys.exit(0 if equal else 1)
 
 

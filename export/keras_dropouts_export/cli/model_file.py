@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.cli.archive_limits import check_archive
 from keras_dropouts_export.destination import (
     Move,
     check_destination,
@@ -19,7 +20,11 @@ from keras_dropouts_export.destination import (
     workplace,
 )
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.memory_limit import memory_limit
 from keras_dropouts_export.tracing.inference_function import inference_function
+
+# Bytes of memory that reading a file may take: these, and so many times its size.
+_FREE, _RATIO = 2**30, 16
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,12 @@ def read_model(path: str | os.PathLike[str]) -> keras.Model:
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(str(invalid("model", "a .keras file that exists", str(path))))
-    if place.is_dir() or place.suffix.lower() != ".keras":
+    if not place.is_file() or place.suffix.lower() != ".keras":  # a fifo is no file
         raise invalid("model", "a .keras file", str(path))
+    check_archive(place, "model")
     try:
-        return keras.saving.load_model(place, compile=False, safe_mode=True)
+        with memory_limit(_FREE + _RATIO * place.stat().st_size):
+            return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file that it cannot read
         reason = str(error).strip() or type(error).__name__
         raise invalid(
