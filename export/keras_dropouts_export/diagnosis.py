@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from keras_dropouts_export.printable import printable, printable_lines
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -43,10 +45,13 @@ class DoctorReport:
 
     def __str__(self) -> str:
         if self.ok:
-            return f"{self.model}: a plain Keras export serves what predict does"
-        lines = [f"{self.model}: {len(self.findings)} findings"]
+            return f"{printable(self.model)}: a plain Keras export serves what predict does"
+        lines = [f"{printable(self.model)}: {len(self.findings)} findings"]
         for each in self.findings:
-            lines += [f"  {each.path} ({each.layer}): {each.problem}", f"    {each.why}"]
+            lines += [
+                f"  {printable(each.path)} ({each.layer}): {each.problem}",
+                f"    {printable_lines(each.why)}",
+            ]
             lines.append(f"    {each.fix}")
         return "\n".join(lines)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 
 import keras_dropouts as kd
@@ -17,6 +16,7 @@ from keras_dropouts_export import verify as compare
 from keras_dropouts_export.api.any_format import export as export_by_name
 from keras_dropouts_export.cli.inputs_file import read_inputs
 from keras_dropouts_export.cli.model_file import read_model, write_verified
+from keras_dropouts_export.cli.standard_streams import say
 from keras_dropouts_export.cli.terminal import print_parity, print_rewritten, print_table, steps
 from keras_dropouts_export.models.freeze import freeze_dropout
 from keras_dropouts_export.models.strip import strip_dropout, strip_report
@@ -27,9 +27,9 @@ def inspect(model: Path, as_json: bool) -> None:
     """Print every rate of a model."""
     rows = kd.inspect_dropout(read_model(model))
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+        say(json.dumps([row._asdict() for row in rows], indent=2))
     elif not rows:
-        click.echo("no dropout")
+        say("no dropout")
     else:
         cells = [
             (r.path, r.layer, f"{r.rate:.4g}", r.schedule or "-", "yes" if r.learned else "-")
@@ -62,7 +62,7 @@ def export(
         step("load")
         loaded = read_model(model)
         report = export_by_name(loaded, out, format=format_name, progress=step, **options)
-    click.echo(report.to_json() if as_json else report)
+    say(report.to_json() if as_json else report)
 
 
 def verify(
@@ -75,7 +75,7 @@ def verify(
         step("verify")
         report = compare(loaded, artifact, sample_inputs=read_inputs(inputs), **options)
     if as_json:
-        click.echo(report.to_json())
+        say(report.to_json())
     else:
         print_parity(report)
     return report.ok
@@ -84,7 +84,7 @@ def verify(
 def doctor(model: Path, opset: int, as_json: bool, inputs: Path | None) -> bool:
     """Print what a plain Keras export of a model would get wrong, and return if it is nothing."""
     report = diagnose(read_model(model), opset, sample_inputs=read_inputs(inputs))
-    click.echo(report.to_json() if as_json else report)
+    say(report.to_json() if as_json else report)
     return report.ok
 
 
@@ -107,6 +107,6 @@ def _rewrite(
     report = strip_report(new)
     if as_json:
         rows = [row.__dict__ for row in report.rows]
-        click.echo(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
+        say(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
     else:
         print_rewritten(report, out)

@@ -177,6 +177,13 @@ def export(
 @_atol
 @_rtol
 @_inputs
+@click.option(
+    "--time-limit",
+    type=float,
+    default=600.0,
+    show_default=True,
+    help="Seconds that ARTIFACT may take, in a process of its own.",
+)
 @_json
 def verify(
     model: Path,
@@ -185,13 +192,14 @@ def verify(
     atol: float | None,
     rtol: float | None,
     inputs: Path | None,
+    time_limit: float,
     as_json: bool,
 ) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    options = {"seed": seed, "atol": atol, "rtol": rtol}
+    options = {"seed": seed, "atol": atol, "rtol": rtol, "time_limit": time_limit}
     equal = actions.verify(model, artifact, as_json, options, inputs)
     sys.exit(0 if equal else 1)
 
