@@ -154,9 +154,10 @@ def _known(size: Any) -> int | None:
 
 
 def _product(sizes: tuple[Any, ...]) -> Any:
+    """Return an int, or an int64 scalar where a size is a tensor: int32 might overflow."""
     product: Any = 1
     for size in sizes:
-        product = product * size
+        product = product * (size if isinstance(size, int) else ops.cast(size, "int64"))
     return product
 
 

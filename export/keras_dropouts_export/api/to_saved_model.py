@@ -11,6 +11,7 @@ from keras_dropouts_export import formats, pipeline
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.pipeline import Progress, Request
 from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def export_saved_model(
@@ -22,6 +23,7 @@ def export_saved_model(
     uncertainty: bool = False,
     chunk_size: int | None = None,
     input_signature: Any = None,
+    sample_inputs: Any = None,
     overwrite: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
@@ -45,6 +47,7 @@ def export_saved_model(
         uncertainty: As for `export_onnx`.
         chunk_size: As for `export_onnx`.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`.
         overwrite: Whether to replace a SavedModel at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
         rtol: Relative tolerance of the comparison; see `verify`.
@@ -85,6 +88,7 @@ def export_saved_model(
             ),
             comparison=Comparison(atol, rtol, seed),
             input_signature=input_signature,
+            sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
         )

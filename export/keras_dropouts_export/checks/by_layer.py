@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_dropouts_export.checks.artifact_process import Runtime
 from keras_dropouts_export.checks.largest_error import largest_error
-from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -32,7 +32,7 @@ class LayerError:
 
 
 def errors_by_layer(
-    function: InferenceFunction, path: Path, inputs: Arrays
+    function: InferenceFunction, path: Path, inputs: Arrays, runtime: Runtime
 ) -> tuple[LayerError, ...]:
     """Return the error of each layer for one set of inputs, in the order of the artifact.
 
@@ -47,7 +47,7 @@ def errors_by_layer(
         for tensor in operation.outputs
         if tensor.dtype.is_floating
     }
-    got = format_at(path).inner_values(path, list(known), inputs)
+    got = runtime.inner_values(path, list(known), inputs)
     if not got:
         return ()
     fetched = frozen.prune(frozen.inputs, [known[name] for name in got])

@@ -10,10 +10,12 @@ from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
+from keras_dropouts_export.models.same_predictions import check_same_predictions
 from keras_dropouts_export.models.strip import StrippedRow, keep_report
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
-def freeze_dropout(model: keras.Model) -> keras.Model:
+def freeze_dropout(model: keras.Model, *, sample_inputs: Any = None) -> keras.Model:
     """Return a new model with constant dropout rates, for fine-tuning or handing on.
 
     Schedules and learned rates become the numbers that they are now, and each layer of this
@@ -29,13 +31,16 @@ def freeze_dropout(model: keras.Model) -> keras.Model:
 
     Args:
         model: A built Sequential or Functional model.
+        sample_inputs: None, or inputs of the model, as for `export_onnx`: the new model is returned
+            only if it predicts the same for them, bit for bit.
 
     Returns:
         The new model, not compiled.
 
     Raises:
         ValueError: if `model` is not a Keras model, is not built, is subclassed, or holds a layer
-            that cannot be made again from its config.
+            that cannot be made again from its config, or `sample_inputs` are no inputs of it.
+        ExportError: if the new model predicts something else for `sample_inputs`.
 
     Example:
 
@@ -47,6 +52,7 @@ def freeze_dropout(model: keras.Model) -> keras.Model:
     >>> type(new.layers[0]).__name__, new.layers[0].rate
     ('Dropout', 0.25)
     """
+    samples = SampleInputs.asked_for(sample_inputs)
     stand_ins: list[tuple[BaseDropout, Any]] = []
 
     def frozen(layer: Any) -> list[Any] | None:
@@ -64,6 +70,8 @@ def freeze_dropout(model: keras.Model) -> keras.Model:
     for source in noise_sources(new):
         if source.ours and source.layer.schedule is not None:  # inside a custom layer
             source.layer.rate = source.layer.rate
+    if samples is not None:
+        check_same_predictions(new, model, samples)
     keep_report(new, [_row(source) for source in sources])
     return new
 

@@ -22,6 +22,8 @@ from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sour
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.models.drawing_layers import random_layers
+from keras_dropouts_export.models.same_predictions import check_same_predictions
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def keep_report(model: keras.Model, rows: list[StrippedRow]) -> None:
     _reports[model] = StripReport(tuple(rows))
 
 
-def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> keras.Model:
+def strip_dropout(
+    model: keras.Model, *, allow_unreachable: bool = False, sample_inputs: Any = None
+) -> keras.Model:
     """Return a new model without dropout, for serving.
 
     Every layer that is nothing but dropout or noise, of this package, of Keras, of keras_hub and of
@@ -114,14 +118,18 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
             `call` that does not ask for `training`). The report lists such layers. On JAX and
             PyTorch draws by functions of the backend's own (`jax.random`) are not found; those of
             `keras.random` are, on every backend.
+        sample_inputs: None, or inputs of the model, as for `export_onnx`: the new model is returned
+            only if it predicts the same for them, bit for bit. They also say what the inputs of a
+            subclassed model are.
 
     Returns:
         The new model.
 
     Raises:
         ValueError: if `model` is not a Keras model, is not built, or holds a layer that cannot be
-            made again from its config.
-        ExportError: if a layer draws random numbers that cannot be switched off, naming it.
+            made again from its config, or `sample_inputs` are no inputs of it.
+        ExportError: if a layer draws random numbers that cannot be switched off, naming it, or
+            the new model predicts something else for `sample_inputs`.
 
     Example:
 
@@ -135,17 +143,20 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     check_flag(allow_unreachable, "allow_unreachable")
     check_model(model)
     warn_of_unknown_noise(model)
+    samples = SampleInputs.asked_for(sample_inputs)
     graph = is_graph(model)
     new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
     sources = noise_sources(model)
     left = {source.path for source in switch_off(new)}
-    unreachable = random_layers(new)
+    unreachable = random_layers(new, samples)
     if unreachable and not allow_unreachable:
         raise ExportError(
             f"Model {model.name!r} draws random numbers at inference in {', '.join(unreachable)}, "
             f"and no rate there can be set to zero. Let the layer's `call` draw only when "
             f"`training` is true, or pass `allow_unreachable=True`."
         )
+    if samples is not None and not unreachable:
+        check_same_predictions(new, model, samples)
     rows = [_row(source, source.path in left) for source in sources]
     rows += [StrippedRow(path, "", math.nan, "unreachable") for path in unreachable]
     keep_report(new, rows)

@@ -94,6 +94,7 @@ def sampled_function(
         output_structure=None,
         eager=eager,
         retrace=lambda weights: sampled_function(_widened(plain), sampling, sampler, weights),
+        chosen=plain.chosen,
         signature_key=SIGNATURE_KEY,
     )
 

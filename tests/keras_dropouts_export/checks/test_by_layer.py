@@ -1,4 +1,4 @@
-"""Where an artifact begins to differ from its model."""
+"""Tests that the first layer is named at which an artifact differs from its model."""
 
 import json
 

@@ -35,7 +35,7 @@ _SAVING = re.compile(r"__inference__traced_(save|restore)")
 
 def findings(path: Path) -> Findings:
     """Return what a SavedModel holds that must not be served."""
-    graph = _load(path).meta_graphs[0]
+    graph = load_definition(path).meta_graphs[0]
     functions = {each.signature.name: each for each in graph.graph_def.library.function}
     roots = [
         name
@@ -80,7 +80,12 @@ def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> Findings:
     )
 
 
-def _load(path: Path) -> Any:
+def load_definition(path: Path) -> Any:
+    """Return the message in saved_model.pb.
+
+    Raises:
+        ValueError: if it cannot be read, or holds no graph.
+    """
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString((path / "saved_model.pb").read_bytes())

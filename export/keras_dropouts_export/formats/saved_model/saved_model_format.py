@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_dropouts_export.formats import taken_suffixes
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.formats.format import Exported, Format, Run
 from keras_dropouts_export.formats.saved_model import (
     saved_model_audit,
+    saved_model_files,
     saved_model_runtime,
     saved_model_writer,
 )
@@ -25,6 +27,7 @@ class SavedModelFormat(Format):
     suffixes = ()
     title = "a SavedModel folder"
     is_folder = True
+    refused_suffixes = taken_suffixes()
     keeps_plain_function = True
 
     def describe(self) -> str:
@@ -32,6 +35,9 @@ class SavedModelFormat(Format):
 
     def recognizes(self, path: Path) -> bool:
         return (path / "saved_model.pb").is_file()
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        return saved_model_files.foreign(path)
 
     def check_function(self, function: InferenceFunction) -> None:
         """Take every function: a SavedModel holds tables of strings."""
