@@ -83,6 +83,18 @@ def build_shapes(layer: Layer) -> dict[str, Any] | None:
     return getattr(layer, "_build_shapes_dict", None)
 
 
+def built_on(layer: Layer) -> tuple[int | None, ...] | None:
+    """Return the shape of the one input that a layer was built with, None where it has others.
+
+    Relies on what `build_shapes` relies on.
+    """
+    shapes = list((build_shapes(layer) or {}).values())
+    is_shape = len(shapes) == 1 and isinstance(shapes[0], tuple | list)
+    if not is_shape or not all(size is None or isinstance(size, int) for size in shapes[0]):
+        return None
+    return tuple(shapes[0])
+
+
 def has_own_build(layer: Layer) -> bool:
     """Return whether the class of a layer defines `build`, which then needs no call of the layer.
 
