@@ -15,7 +15,7 @@ from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, Stage
 from keras_dropouts_export.formats.format import Exported, Format
 from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
@@ -61,13 +61,16 @@ def export(request: Request) -> ExportReport:
     step = request.progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")
-        exported = _traced(request)
-        _check_graphs(exported, layout, target)
+        with _stage("cannot be traced", request, ValueError):
+            exported = _traced(request)
+            _check_graphs(exported, layout, target)
         step("convert")
         made = work / target.name
-        written = layout.write(exported, made)
+        with _stage(f"cannot be written as {layout.title}", request, OSError):
+            written = layout.write(exported, made)
         step("audit")
-        found = replace(audit(made, layout.allowed_operations(sampling)), path=str(target))
+        with _stage("was written, and cannot be read again", request):
+            found = replace(audit(made, layout.allowed_operations(sampling)), path=str(target))
         _check_audit(found, target)
         step("verify")
         compared = _compared(exported, made, target, request.comparison)
@@ -88,6 +91,12 @@ def export(request: Request) -> ExportReport:
         versions=versions(),
         samples=None if sampling is None else sampling.samples,
     )
+
+
+def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
+    """Let no error of another library reach the user as it is; `passed` are those that are ours."""
+    name = getattr(request.model, "name", "")
+    return Stage(f"Model {name!r} {what}", name, (FileNotFoundError, *passed))
 
 
 def _traced(request: Request) -> Exported:
@@ -120,13 +129,11 @@ def _check_audit(found: AuditReport, target: Path) -> None:
 
 
 def _compared(exported: Exported, made: Path, target: Path, comparison: Comparison) -> ParityReport:
-    try:
+    with Stage(f"Nothing was written at {target}", exported.plain.name):
         if exported.sampled is None:
             compared = compare(exported.plain, made, comparison, shown=str(target))
         else:
             compared = compare_samples(exported, made, comparison, shown=str(target))
-    except ValueError as error:
-        raise ExportError(f"Nothing was written at {target}: {error}") from error
     if not compared.ok:
         raise ExportError(
             f"Nothing was written at {target}: its outputs are not the model's.\n{compared}"
