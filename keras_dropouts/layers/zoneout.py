@@ -81,13 +81,13 @@ class Zoneout(WrappingDropout):
         mask: Tensor = None,
         initial_state: Any = None,
     ) -> Tensor:
-        rates = [self.current_rate()]
+        stream = self._next_stream() if training else None
+        rates = [self.current_rate(None if stream is None else stream.step)]
         if isinstance(self.layer.cell, keras.layers.LSTMCell):
             rates.append(rates[0] if self.cell_rate is None else self.cell_rate)
         rates = [ops.convert_to_tensor(rate, "float32") for rate in rates]
-        if not training:
+        if stream is None:
             return run_zoneout(self.layer, inputs, rates, mask, initial_state)
-        stream = self._next_stream()
         shape = (*ops.shape(inputs)[:2], self.layer.cell.units)
         keeps = []
         for draw, rate in enumerate(rates):
@@ -96,9 +96,7 @@ class Zoneout(WrappingDropout):
             keeps.append(ops.cast(stay, self.layer.compute_dtype))
         # The numbers of all time steps are drawn before the loop and handed in with the inputs.
         wide = ops.concatenate([ops.cast(inputs, self.layer.compute_dtype), *keeps], axis=-1)
-        outputs = run_zoneout(self.layer, wide, None, mask, initial_state)
-        self._count_step(stream)
-        return outputs
+        return run_zoneout(self.layer, wide, None, mask, initial_state)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor = None) -> Tensor:
         return self.layer.compute_mask([inputs], previous_mask)
