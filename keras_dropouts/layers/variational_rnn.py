@@ -100,7 +100,8 @@ class VariationalRNN(RecurrentWrapper, WrappingDropout):
         arguments = {"mask": mask, "initial_state": initial_state, "training": training}
         if not training:
             return self.layer(inputs, **arguments)
-        stream, rate = self._next_stream(), self.current_rate()
+        stream = self._next_stream()
+        rate = self.current_rate(stream.step)
         batch, features = ops.shape(inputs)[0], inputs.shape[-1]
         dropped = self._mask(stream, _INPUT, (batch, 1, features), rate, inputs.dtype)
         recurrent = rate if self.recurrent_rate is None else self.recurrent_rate
@@ -110,9 +111,7 @@ class VariationalRNN(RecurrentWrapper, WrappingDropout):
                 shape = (batch, each.cell.units)
                 state = self._mask(stream, draw, shape, recurrent, each.compute_dtype)
                 masked.enter_context(with_recurrent_mask(each.cell, _for_each_gate(each, state)))
-            outputs = self.layer(inputs * dropped, **arguments)
-        self._count_step(stream)
-        return outputs
+            return self.layer(inputs * dropped, **arguments)
 
     def _mask(
         self, stream: Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any

@@ -89,15 +89,11 @@ class Zoneout(RecurrentWrapper, WrappingDropout):
         mask: Tensor = None,
         initial_state: Any = None,
     ) -> Tensor:
-        rate = self.current_rate()
+        stream = self._next_stream() if training else None
+        rate = self.current_rate(None if stream is None else stream.step)
         rates = [rate, rate if self.cell_rate is None else self.cell_rate]
         rates = [ops.convert_to_tensor(each, "float32") for each in rates]
-        if not training:
-            return run_zoneout(self.layer, inputs, rates, mask, initial_state)
-        stream = self._next_stream()
-        outputs = run_zoneout(self.layer, inputs, rates, mask, initial_state, stream)
-        self._count_step(stream)
-        return outputs
+        return run_zoneout(self.layer, inputs, rates, mask, initial_state, stream)
 
     def stripped(self) -> keras.layers.Layer:
         layer = super().stripped()
