@@ -84,24 +84,21 @@ def run_zoneout(
     rates: list[Tensor],
     mask: Tensor,
     initial_state: Any,
-    stream: Stream | None = None,
+    stays: list[list[Tensor]] | None = None,
 ) -> Tensor:
     """Run a recurrent layer, each part of its state mixed with what it was a step before.
 
-    rates: what share of the hidden state and of an LSTM's carry stays, float32 scalars; stream:
-    what is drawn from which units stay, at each time step; with None the mean stands in for it.
+    rates: what share of the hidden state and of an LSTM's carry stays, float32 scalars; stays: for
+    each direction what `draw_stays` returns; with None the mean, which is the rate, stands in.
     """
 
-    def run(number: int, direction: Any) -> Any:
+    def run(direction: Any, drawn: list[Tensor] | None) -> Any:
         def call(inputs: Tensor, **arguments: Any) -> Tensor:
             arguments.pop("training", None)
             inputs = ops.cast(inputs, direction.compute_dtype)
-            stays = None
-            if stream is not None:
-                stays = _draw_stays(direction, inputs, rates, stream, 2 * number)
-                # They are drawn before the loop and handed in with the inputs.
-                inputs = ops.concatenate([inputs, *stays], axis=-1)
-            cell = _ZoneoutCell(direction.cell, rates if stays is None else None)
+            if drawn is not None:  # handed in with the inputs, from before the loop
+                inputs = ops.concatenate([inputs, *drawn], axis=-1)
+            cell = _ZoneoutCell(direction.cell, rates if drawn is None else None)
 
             def loop(*args: Any, **kwargs: Any) -> Any:
                 # Keras's fused kernels have no seam between two steps.
@@ -112,22 +109,31 @@ def run_zoneout(
 
         return call
 
-    calls = [run(number, each) for number, each in enumerate(directions(layer))]
+    calls = [
+        run(each, None if stays is None else stays[number])
+        for number, each in enumerate(directions(layer))
+    ]
     return call_directions(layer, calls, inputs, mask=mask, initial_state=initial_state)
 
 
-def _draw_stays(
-    layer: Any, inputs: Tensor, rates: list[Tensor], stream: Stream, first_draw: int
-) -> list[Tensor]:
-    """Return 1 where a unit stays at a time step and else 0, for each part of a cell's state."""
-    shape = (*ops.shape(inputs)[:2], layer.cell.units)
-    parts = 2 if isinstance(layer.cell, keras.layers.LSTMCell) else 1
-    stays = []
-    for draw, rate in enumerate(rates[:parts], first_draw):
-        update = masks.draw_keep(stream, shape, rate, draw)
-        stay = ops.logical_or(ops.logical_not(update), rate >= 1.0)
-        stays.append(ops.cast(stay, layer.compute_dtype))
-    return stays
+def draw_stays(
+    layer: Any, inputs: Tensor, rates: list[Tensor], stream: Stream
+) -> list[list[Tensor]]:
+    """Return 1 where a unit stays at a time step and else 0, for each part of a cell's state.
+
+    A list for each direction, of tensors of shape (batch, time steps, units).
+    """
+    found = []
+    for number, direction in enumerate(directions(layer)):
+        shape = (*ops.shape(inputs)[:2], direction.cell.units)
+        parts = 2 if isinstance(direction.cell, keras.layers.LSTMCell) else 1
+        stays = []
+        for draw, rate in enumerate(rates[:parts], 2 * number):
+            update = masks.draw_keep(stream, shape, rate, draw)
+            stay = ops.logical_or(ops.logical_not(update), rate >= 1.0)
+            stays.append(ops.cast(stay, direction.compute_dtype))
+        found.append(stays)
+    return found
 
 
 class _ZoneoutCell:

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_dropouts.arguments import check_rate
 from keras_dropouts.layers.base import BaseDropout
-from keras_dropouts.layers.expected_zoneout import ExpectedZoneout, run_zoneout
+from keras_dropouts.layers.expected_zoneout import ExpectedZoneout, draw_stays, run_zoneout
 from keras_dropouts.layers.recurrent_wrapper import (
     RECURRENT,
     RecurrentWrapper,
@@ -93,7 +93,8 @@ class Zoneout(RecurrentWrapper, WrappingDropout):
         rate = self.current_rate(None if stream is None else stream.step)
         rates = [rate, rate if self.cell_rate is None else self.cell_rate]
         rates = [ops.convert_to_tensor(each, "float32") for each in rates]
-        return run_zoneout(self.layer, inputs, rates, mask, initial_state, stream)
+        stays = None if stream is None else draw_stays(self.layer, inputs, rates, stream)
+        return run_zoneout(self.layer, inputs, rates, mask, initial_state, stays)
 
     def stripped(self) -> keras.layers.Layer:
         layer = super().stripped()
