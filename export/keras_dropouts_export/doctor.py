@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -172,26 +172,32 @@ def _left_in(
     layers = dict(walk(model))
     kinds = (("draws", found.random_ops), ("writes", found.state_writes))
     for problem, operations in kinds:
-        for path in dict.fromkeys(_owner(each.name, model, layers) for each in operations):
+        for path in dict.fromkeys(_owner(each.name, model, layers, named) for each in operations):
             if path in named:
                 continue
             layer = layers.get(path)
+            inside = [] if layer is None else parts(layer)
             what = "random numbers" if problem == "draws" else "state"
             why = f"The graph that is served {problem} {what} in it, though nothing trains."
-            if layer is not None and any(rate_attributes(x) for x in parts(layer)):
+            if any(isinstance(each, keras.layers.RNN) for each in inside):
                 why = f"A recurrent layer {problem} {what} for its dropout masks at inference, too."
+            elif any(is_noise_layer(each) for each in inside):
+                why = f"It {problem} {what} to drop, though nothing trains: its `call` says so."
             kind = type(model if layer is None else layer).__name__
             yield Diagnosis(path or model.name, kind, problem, why, _SWITCHED_OFF)
 
 
-def _owner(operation: str, model: Any, layers: dict[str, Any]) -> str:
-    """Return the path of the outermost layer whose name is among an operation's scopes."""
+def _owner(operation: str, model: Any, layers: dict[str, Any], named: Collection[str] = ()) -> str:
+    """Return the path of the outermost layer whose name is among an operation's scopes.
+
+    One that was named already is preferred.
+    """
     top, *scopes = operation.split("/")
     # TensorFlow adds one number to all scopes of a model that it has seen before.
     number = top.removeprefix(model.name)
     names = {scope.removesuffix(number) for scope in scopes}
     matching = [path for path in layers if path.split("/")[-1] in names]
-    return min(matching, key=lambda path: path.count("/"), default="")
+    return min(matching, key=lambda path: (path not in named, path.count("/")), default="")
 
 
 def _not_in_onnx(function: InferenceFunction, opset: int) -> Iterator[Diagnosis]:

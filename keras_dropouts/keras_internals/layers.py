@@ -31,6 +31,16 @@ def children(layer: Layer) -> list[Any]:
     return private(layer, "_layers", "children")
 
 
+def own_attributes(layer: Layer) -> dict[str, Any]:
+    """Return the attributes of a layer but for those that every layer or model of Keras has.
+
+    On PyTorch parts that are modules are kept in `_modules`, since PyTorch 1.0.
+    """
+    everyones = {*vars(keras.layers.Layer()), *vars(keras.Model())}
+    held = {**vars(layer), **vars(layer).get("_modules", {})}
+    return {name: value for name, value in held.items() if name not in everyones}
+
+
 def takes_training(layer: Layer) -> bool:
     """Return whether the `call` of a layer has an argument `training`.
 

@@ -29,6 +29,9 @@ class DropBlock2D(keras.layers.Layer):
         blocks = ops.max_pool(ops.cast(seeds, x.dtype), self.block_size, 1, "same")
         return x * (1.0 - blocks)
 
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
     def get_config(self) -> dict[str, Any]:
         own = {"drop_prob": self.drop_prob, "block_size": self.block_size}
         return {**super().get_config(), **own}
