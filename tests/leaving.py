@@ -30,7 +30,6 @@ BATCHES = (2, 5)
 SAMPLES, SEED = 3, 6
 # What a library says of its own insides, and a refusal does not.
 RAW = re.compile(r"Traceback|\{\{node|detected at node|StatusCode|0x[0-9a-f]{8}|core/framework")
-SENTENCE = re.compile(r"[A-Z].*[.!?)\]}]$", re.S)
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def _outcome(way: str, run: Callable[[], str | None], refusal: str | None) -> Ou
         return Outcome(way, "wrong", str(error).strip()[:600], False)
     except Exception as error:  # noqa: BLE001 - what a user would meet, whatever it is
         said = str(error).strip()
-        ours = isinstance(error, kde.ExportError | ValueError) and SENTENCE.match(said)
-        if not ours or RAW.search(said):
+        if not isinstance(error, kde.ExportError | ValueError) or RAW.search(said):
             return Outcome(way, "raw error", f"{type(error).__name__}: {said}", False)
         return Outcome(way, "refused", said, refusal is not None and refusal in said)
     return Outcome(way, status, expected=refusal is None)

@@ -11,6 +11,7 @@ import keras_io
 import zoo
 import zoo_hub
 import zoo_hub_composed
+import zoo_hub_more
 import zoo_hub_tasks
 from keras_io.example import Example
 
@@ -21,7 +22,13 @@ UNTOLD = ("baked_training", "custom_layers", "subclassed")
 _LENGTH = tf.TensorSpec([None, 16], "int32")
 _SIGNATURES = {
     name: {"token_ids": _LENGTH, "padding_mask": _LENGTH}
-    for name in ("hub_Qwen3_5", "hub_RWKV7", "hub_Qwen3_5CausalLM", "hub_RWKV7CausalLM")
+    for name in (
+        "hub_Qwen3_5",
+        "hub_RWKV7",
+        "hub_Qwen3_5Moe",
+        "hub_Qwen3_5CausalLM",
+        "hub_RWKV7CausalLM",
+    )
 }
 
 
@@ -30,8 +37,8 @@ def _hub(name: str, make: Callable[[], keras.Model]) -> Example:
     return Example(make, integers=2, lengths=(12, 17), signature=_SIGNATURES.get(name))
 
 
-_LACKING = zoo_hub.LACKING | zoo_hub_composed.LACKING
-_HUB = {**zoo_hub.ZOO, **zoo_hub_composed.ZOO, **zoo_hub_tasks.ZOO}
+_LACKING = zoo_hub.LACKING | zoo_hub_composed.LACKING | zoo_hub_more.LACKING
+_HUB = {**zoo_hub.ZOO, **zoo_hub_composed.ZOO, **zoo_hub_more.ZOO, **zoo_hub_tasks.ZOO}
 _ORDINARY = {
     "stateful_lstm": Example(zoo.ZOO["stateful_lstm"], fixed=2),
 }
