@@ -119,7 +119,7 @@ def _count(layer: Any, variable: Any) -> Draw:
         value = variable.value if scope is not None else backends.read(variable)
         calls = None
         for each in units:
-            calls = _calls.setdefault(each, {}).get(key)
+            calls = _calls.get(each, {}).get(key)
             if calls is not None and (scope in (None, each) or _goes_on(calls, value)):
                 break
             calls = None
@@ -134,7 +134,7 @@ def _count(layer: Any, variable: Any) -> Draw:
     number = backends.numbered_by_loops(calls.number)
     calls.number += 1
     for each in units:
-        _calls[each][key] = calls
+        _calls.setdefault(each, {})[key] = calls
     return step, number
 
 
