@@ -152,7 +152,8 @@ def compare(
     Args:
         shown: The path to name in the report, where that is not `path`.
     """
-    runs = format_at(path).runs(path, function)
+    layout = format_at(path)
+    runs = layout.runs(path, function)
     rows: list[ParityRow] = []
     precision = lowest_precision(function.model)
     trials = list(trial_inputs(function, comparison.seed))
@@ -164,6 +165,16 @@ def compare(
                 allowed = _allowed(wanted, comparison, precision)
                 rows.append(ParityRow(name, batch, runtime, error, allowed, same))
         del run
+    asked = [inputs for _, inputs, _ in trials]
+    apart = layout.answers_apart(path, function, asked, comparison.second_process)
+    for runtime, answers in apart.items():
+        for (batch, _, expected), got in zip(trials, answers, strict=True):
+            for name, wanted in expected.items():
+                error, allowed = (
+                    largest_error(got[name], wanted),
+                    _allowed(wanted, comparison, precision),
+                )
+                rows.append(ParityRow(name, batch, runtime, error, allowed, repeatable=True))
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
         return report

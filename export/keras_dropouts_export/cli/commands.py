@@ -167,6 +167,8 @@ def export(
     from keras_dropouts_export.cli import actions
 
     options |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
+    if "second_process" in row.options:  # one who waits for a command waits for this as well
+        options["second_process"] = True
     actions.export(model, out, row.name, as_json, options, inputs)
 
 
@@ -191,7 +193,7 @@ def verify(
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    options = {"seed": seed, "atol": atol, "rtol": rtol}
+    options = {"seed": seed, "atol": atol, "rtol": rtol, "second_process": True}
     equal = actions.verify(model, artifact, as_json, options, inputs)
     sys.exit(0 if equal else 1)
 
