@@ -58,7 +58,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
-	coverage lint format conformance reproduce bench constraints
+	coverage lint format conformance reproduce bench constraints keras-tests training zoo
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -110,6 +110,15 @@ bench: $(STAMP) $(PEERS) ## time every layer against Keras's and peers', on ever
 
 conformance: $(STAMP) $(PEERS) ## check every layer on every backend and print the report
 	PYTHONPATH=$(PEERS) $(BIN)/python benchmarks/conformance
+
+zoo: $(STAMP) ## take every model of the zoo out of training by every way; ZOO="part of a name" for some
+	$(BIN)/python benchmarks/zoo.py $(ZOO)
+
+keras-tests: $(STAMP) ## run Keras's own tests of dropout and of exporters with ours in place
+	$(BIN)/python benchmarks/keras_tests
+
+training: $(STAMP) ## train in every way that Keras has, on each backend, with our layers in place
+	$(BIN)/python benchmarks/training
 
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce

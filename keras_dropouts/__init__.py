@@ -28,6 +28,7 @@ from keras_dropouts.layers import (
 )
 from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
+from keras_dropouts.noise.training_step import training_step
 from keras_dropouts.r_drop import RDrop
 from keras_dropouts.surgery.inspect import inspect_dropout
 from keras_dropouts.surgery.noise_table import register_noise
@@ -69,6 +70,7 @@ __all__ = [
     "replace_dropout",
     "schedules",
     "set_rates",
+    "training_step",
 ]
 
 

@@ -109,6 +109,7 @@ _SHAPES: dict[str, Function] = {
 }
 _SEARCHES: dict[str, Function] = {
     "bincount": lambda x: ops.bincount(ops.argmax(x, axis=-1), minlength=6),
+    "cumprod of the last axis": lambda x: ops.cumprod(x, axis=-1),
     "clip": lambda x: ops.clip(x, -0.5, 0.5),
     "digitize": lambda x: ops.digitize(x, weights(4).cumsum()),
     "in_top_k": lambda x: ops.in_top_k(ops.argmax(x[:, 0], axis=-1), x[:, 1], 2),

@@ -98,7 +98,7 @@ def _plain_export(model: Any, known: Signature) -> tuple[list[tuple[Any, Any]], 
         autograph=False,
     )
     with restored_after_calls(model), _noted(noted):
-        concrete = traced(function, model)
+        concrete = traced(function, model, with_losses=True)
     return noted, concrete
 
 

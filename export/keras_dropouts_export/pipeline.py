@@ -15,7 +15,7 @@ from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, Stage
 from keras_dropouts_export.formats.format import Exported, Format
 from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
@@ -62,13 +62,16 @@ def export(request: Request) -> ExportReport:
     step = request.progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")
-        exported = _traced(request)
-        _check_graphs(exported, layout, shown)
+        with _stage("cannot be traced", request, ValueError):
+            exported = _traced(request)
+            _check_graphs(exported, layout, shown)
         step("convert")
         made = work / target.name
-        written = layout.write(exported, made)
+        with _stage(f"cannot be written as {layout.title}", request, OSError):
+            written = layout.write(exported, made)
         step("audit")
-        found = replace(audit(made, layout.allowed_operations(sampling)), path=shown)
+        with _stage("was written, and cannot be read again", request):
+            found = replace(audit(made, layout.allowed_operations(sampling)), path=shown)
         _check_audit(found, shown)
         step("verify")
         compared = _compared(exported, made, shown, request.comparison)
@@ -89,6 +92,12 @@ def export(request: Request) -> ExportReport:
         versions=versions(),
         samples=None if sampling is None else sampling.samples,
     )
+
+
+def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
+    """Let no error of another library reach the user as it is; `passed` are those that are ours."""
+    name = getattr(request.model, "name", "")
+    return Stage(f"Model {name!r} {what}", name, (FileNotFoundError, *passed))
 
 
 def _traced(request: Request) -> Exported:
@@ -121,13 +130,11 @@ def _check_audit(found: AuditReport, shown: str) -> None:
 
 
 def _compared(exported: Exported, made: Path, shown: str, comparison: Comparison) -> ParityReport:
-    try:
+    with Stage(f"Nothing was written at {shown}", exported.plain.name):
         if exported.sampled is None:
             compared = compare(exported.plain, made, comparison, shown=shown)
         else:
             compared = compare_samples(exported, made, comparison, shown=shown)
-    except ValueError as error:
-        raise ExportError(f"Nothing was written at {shown}: {error}") from error
     if not compared.ok:
         raise ExportError(
             f"Nothing was written at {shown}: its outputs are not the model's.\n{compared}"

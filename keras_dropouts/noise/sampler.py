@@ -107,6 +107,7 @@ class SampleStream(Stream):
         self.sampler = sampler
         self.place = place
         self.by_row = by_row
+        self.step = None
 
     @property
     def for_training(self) -> bool:

@@ -108,10 +108,11 @@ def _interface(function: InferenceFunction) -> InferenceFunction:
     return replace(
         function,
         model=nothing,
-        function=nothing,
+        concrete=nothing,
         eager=nothing,
         retrace=None,
         output_structure=None,
+        chosen=None,
         signature=signature,
     )
 

@@ -174,6 +174,14 @@ def compare(
                 allowed = _allowed(wanted, comparison, precision)
                 rows.append(ParityRow(name, batch, name_of_run, error, allowed, same))
         del run
+    asked = [inputs for _, inputs, _ in trials]
+    apart = format_at(path).answers_apart(path, function, asked, comparison.second_process)
+    for name_of_run, answers in apart.items():
+        for (batch, _, expected), got in zip(trials, answers, strict=True):
+            for name, wanted in expected.items():
+                error = largest_error(got[name], wanted)
+                allowed = _allowed(wanted, comparison, precision)
+                rows.append(ParityRow(name, batch, name_of_run, error, allowed, repeatable=True))
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
         return report

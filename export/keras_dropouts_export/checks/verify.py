@@ -27,6 +27,7 @@ def verify(
     *,
     input_signature: Any = None,
     sample_inputs: Any = None,
+    second_process: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
@@ -49,6 +50,8 @@ def verify(
         path: An artifact of any format that this package exports.
         input_signature: As for `export_onnx`.
         sample_inputs: As for `export_onnx`.
+        second_process: As for `export_saved_model`; the other formats have it in their runtimes,
+            which know nothing of the model.
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
         rtol: Relative tolerance, likewise.
         seed: Seed of the inputs, an integer in [0, 2**63).
@@ -75,7 +78,7 @@ def verify(
     >>> kde.verify(model, "model.onnx").ok
     False
     """
-    comparison = Comparison(atol, rtol, seed)
+    comparison = Comparison(atol, rtol, seed, second_process)
     samples = SampleInputs.asked_for(sample_inputs)
     if time_limit is not None:
         check_positive(time_limit, "time_limit")

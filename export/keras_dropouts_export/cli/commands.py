@@ -167,6 +167,8 @@ def export(
     from keras_dropouts_export.cli import actions
 
     options |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
+    if "second_process" in row.options:  # one who waits for a command waits for this as well
+        options["second_process"] = True
     actions.export(model, out, row.name, as_json, options, inputs)
 
 
@@ -185,21 +187,12 @@ def export(
     help="Seconds that ARTIFACT may take, in a process of its own.",
 )
 @_json
-def verify(
-    model: Path,
-    artifact: Path,
-    seed: int,
-    atol: float | None,
-    rtol: float | None,
-    inputs: Path | None,
-    time_limit: float,
-    as_json: bool,
-) -> None:
+def verify(model: Path, artifact: Path, inputs: Path | None, as_json: bool, **options: Any) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    options = {"seed": seed, "atol": atol, "rtol": rtol, "time_limit": time_limit}
+    options["second_process"] = True  # one who waits for a command waits for this as well
     equal = actions.verify(model, artifact, as_json, options, inputs)
     sys.exit(0 if equal else 1)
 

@@ -129,6 +129,18 @@ class Format(ABC):
                 `function`.
         """
 
+    def answers_apart(
+        self, path: Path, function: InferenceFunction, trials: Sequence[Arrays], always: bool
+    ) -> dict[str, list[Arrays]]:
+        """Return, by the name of a runtime, what it answers to `trials` in a process of its own.
+
+        always: whether it is asked where the artifact cannot depend on the process it is in, too.
+
+        Raises:
+            ValueError: if the artifact cannot be loaded or run there.
+        """
+        return {}
+
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""
         return None

@@ -84,7 +84,7 @@ def sampled_function(
     return InferenceFunction(
         model=model,
         name=plain.name,
-        function=function,
+        concrete=concrete,
         signature=seeded,
         inputs=(*plain.inputs, seed, *_infos(seeded, own)),
         outputs=tuple(

@@ -27,6 +27,7 @@ from keras_dropouts_export.tracing.inference_mode import (
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
 from keras_dropouts_export.tracing.signature import Signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import taking_weights, with_weight_inputs
+from keras_dropouts_export.tracing.without_losses import losses_noted, without_losses
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,16 @@ class TensorInfo:
 class InferenceFunction:
     """A traced function of flat inputs, and what is known of them.
 
-    `function` is a tf.function that takes one tensor for each input, in the order of `inputs`, and
-    returns a list in the order of `outputs`. `eager` does the same without a graph, with the model
-    itself: it is what an artifact is compared with. `retrace` traces the function again with Keras
-    variables as more inputs, in float32 where the interface was bfloat16. `chosen` are the inputs,
-    by name, that a user wants it to be tried with, None where they are to be drawn.
+    `concrete` is a function of TensorFlow that takes one tensor for each input, in the order of
+    `inputs`, and returns a list in the order of `outputs`. `eager` does the same without a graph,
+    with the model itself: it is what an artifact is compared with. `retrace` traces the function
+    again with Keras variables as more inputs, in float32 where the interface was bfloat16. `chosen`
+    are the inputs, by name, that a user wants it to be tried with, None where they are to be drawn.
     """
 
     model: keras.Model
     name: str
-    function: Any
+    concrete: Any
     signature: Signature
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -76,11 +77,6 @@ class InferenceFunction:
     retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
     chosen: dict[str, np.ndarray] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
-
-    @property
-    def concrete(self) -> Any:
-        """The traced concrete function."""
-        return self.function.get_concrete_function()
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name, for inputs by name."""
@@ -167,7 +163,7 @@ def trace(
     return InferenceFunction(
         model=model,
         name=model.name,
-        function=function,
+        concrete=concrete,
         eager=eager,
         retrace=retrace,
         signature=signature,
@@ -190,17 +186,21 @@ def plain_function(model: keras.Model, signature: Signature) -> Any:
         autograph=False,
     )
     with restored_after_calls(model), training_is_false(BaseDropout):
-        return traced(function, model)
+        return traced(function, model, with_losses=True)
 
 
-def traced(function: Any, model: keras.Model) -> Any:
+def traced(function: Any, model: keras.Model, with_losses: bool = False) -> Any:
     """Return the concrete function of a tf.function that calls `model`.
+
+    with_losses: whether what only the losses of `add_loss` need is kept.
 
     Raises:
         ExportError: if it cannot be traced.
     """
     try:
-        return function.get_concrete_function()
+        with losses_noted() as losses:
+            concrete = function.get_concrete_function()
+        return concrete if with_losses else without_losses(concrete, losses)
     except Exception as error:  # whatever a user's own `call` may raise
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
         raise ExportError(

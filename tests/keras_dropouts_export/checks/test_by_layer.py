@@ -9,7 +9,7 @@ import pytest
 
 import keras_dropouts_export as kde
 import zoo
-from keras_dropouts_export.checks.by_layer import layer_of
+from keras_dropouts_export.layer_names import layer_of
 from served import image_model
 
 

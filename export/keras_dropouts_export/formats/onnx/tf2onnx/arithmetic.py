@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from onnx import TensorProto
+from tf2onnx import utils
+from tf2onnx.onnx_opset.math import CumProd
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import Handler, Nodes, Write, handler
@@ -115,6 +117,16 @@ def _bitcast() -> Handler:
     return handle
 
 
+def cumprod(graph, node, name, arguments):  # type: ignore[no-untyped-def]
+    """The product of all before. tf2onnx's loop takes no axis that counts from the end."""
+    axis = node.inputs[1]
+    if axis.is_const() and axis.get_tensor_value() < 0:
+        counted = axis.get_tensor_value() + len(graph.get_shape(node.input[0]))
+        made = graph.make_const(utils.make_name(f"{name}_axis"), np.array(counted, np.int32))
+        graph.replace_inputs(node, [node.input[0], made.output[0]])
+    CumProd.version_10(graph, node)
+
+
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -141,4 +153,4 @@ WRITERS: dict[str, Write] = {
     "FloorMod": floor_mod,
     "TruncateMod": truncate_mod,
 }
-HANDLERS: dict[str, Handler] = {"Bitcast": _bitcast()}
+HANDLERS: dict[str, Handler] = {"Bitcast": _bitcast(), "Cumprod": cumprod}

@@ -1,0 +1,44 @@
+"""What Keras's tests expect and rightly find otherwise, each with its reason."""
+
+from __future__ import annotations
+
+# Keras's text of an error -> what ours says. Both begin a sentence, then say what was expected.
+TEXTS = {
+    "Invalid value received for argument `rate`. Expected a float value between 0 and 1.": (
+        r"Invalid value for argument `rate`. Expected a number from 0 to 1"
+    ),
+    "Invalid value received for argument `noise_shape`. Expected a tuple or list of integers.": (
+        r"Invalid value for argument `noise_shape`. Expected "
+    ),
+    "Invalid value received for argument `noise_shape`. "
+    "Expected all elements to be integers or None.": (
+        r"Invalid value for argument `noise_shape`. Expected "
+    ),
+    "Invalid value received for argument `noise_shape`. "
+    "Expected all dimensions to be positive integers or None.": (
+        r"Invalid value for argument `noise_shape`. Expected "
+    ),
+}
+
+# An argument of Keras's `run_layer_test` -> (what it is for a layer of ours, why).
+ARGUMENTS = {
+    "expected_num_seed_generators": (
+        0,
+        "the key and the step are variables of the layer, which are saved, and no SeedGenerator, "
+        "whose state is lost in a saved model",
+    ),
+    "expected_num_non_trainable_weights": (
+        3,
+        "the rate, the step and the key are weights: a rate that is set acts in a compiled step, "
+        "and masks go on after loading",
+    ),
+    "assert_built_after_instantiation": (
+        False,
+        "these variables are made at the first call, where the device and the scope are known",
+    ),
+}
+
+WORDS = "texts of errors: ours name the expected, the received and the way out in one shape"
+
+# A test -> why it rightly ends otherwise with ours.
+DIFFERENT: dict[str, str] = {}
