@@ -77,7 +77,7 @@ def _told(title: str, rows: Rows) -> bool:
     """Print what came of some tests; return whether nothing came that was not expected."""
     ran = [row for row in rows if row["ours"] and row["outcome"] != "skipped"]
     for row in ran:
-        row["reason"] = expectations.DIFFERENT.get(row["test"], "")
+        row["reason"] = expectations.reason(row["test"])
     passed = [row for row in ran if row["outcome"] == "passed"]
     named = [row for row in ran if row["outcome"] == "failed" and row["reason"]]
     wrong = [row for row in ran if row["outcome"] == "failed" and not row["reason"]]
