@@ -12,7 +12,7 @@ NIGHTLY := .venv-nightly
 PEERS := .venv-peers
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
-PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup
+PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
 
 # What is tested beside the newest versions: layers, Monte-Carlo, surgery, and exports with every
 # third entry of the zoo but the largest, which take minutes each.

@@ -1,4 +1,4 @@
-"""How far an exported file comes: whether it loads, runs, repeats and agrees with its model."""
+"""Tells how far an exported file comes: it loads, runs, repeats, and agrees with its model."""
 
 from __future__ import annotations
 

@@ -28,8 +28,10 @@ from keras_dropouts.layers import (
 )
 from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
+from keras_dropouts.noise.training_step import training_step
 from keras_dropouts.r_drop import RDrop
 from keras_dropouts.surgery.inspect import inspect_dropout
+from keras_dropouts.surgery.noise_table import register_noise
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.replace import add_dropout, replace_dropout
 
@@ -64,9 +66,11 @@ __all__ = [
     "depth_rates",
     "inspect_dropout",
     "mc_predict",
+    "register_noise",
     "replace_dropout",
     "schedules",
     "set_rates",
+    "training_step",
 ]
 
 

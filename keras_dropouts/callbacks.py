@@ -56,13 +56,12 @@ class RateLogger(keras.callbacks.Callback):
         if logs is None:
             return
         for source in noise_sources(self.model):
-            if source.attribute != "stddev":  # noise, but no probability
+            if source.is_probability:
                 logs[_unused(self.prefix + _name(source), logs)] = source.rate
 
 
 def _name(source: NoiseSource) -> str:
-    attribute = source.attribute.lstrip("_")
-    return source.path if attribute == "rate" else f"{source.path}/{attribute}"
+    return source.path if source.argument is None else f"{source.path}/{source.argument}"
 
 
 def _unused(name: str, logs: dict[str, Any]) -> str:

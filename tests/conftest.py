@@ -1,4 +1,4 @@
-"""What every test shares: a quiet TensorFlow, a drawing backend with no window, and a seed."""
+"""Sets up every test: TensorFlow logs little, matplotlib opens no window, and seeds are fixed."""
 
 import os
 import sys

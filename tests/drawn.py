@@ -1,4 +1,4 @@
-"""The random numbers that mc_predict, a SavedModel and an ONNX file draw, read out of each."""
+"""Reads out the random numbers that mc_predict, a SavedModel and an ONNX file draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models of the usual kinds, and inputs for them: what every format has to hold."""
+"""Makes small models of the usual kinds, and inputs for them, which every format has to hold."""
 
 from __future__ import annotations
 

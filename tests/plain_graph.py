@@ -1,4 +1,4 @@
-"""A plain ONNX graph, built node by node: what a formula in ONNX is tried and timed in."""
+"""Builds a plain ONNX graph node by node, in which a formula is tried and timed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small models that leave training, shared by the tests of the export package."""
+"""Makes small models that are exported, shared by the tests of the export package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line for each layer: how the shared tables of behaviours make it and what they feed it."""
+"""Says how the shared tables of behaviours make each layer and what they feed it, a line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every public name has an example in its docstring that runs as it stands there."""
+"""Tests that every public name has an example in its docstring that runs as it stands there."""
 
 from __future__ import annotations
 

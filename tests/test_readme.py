@@ -1,4 +1,4 @@
-"""The code in the README runs as it stands there."""
+"""Tests that the code in the README runs as it stands there."""
 
 import re
 from pathlib import Path

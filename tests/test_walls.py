@@ -169,15 +169,17 @@ def test_backends_are_imported_in_their_own_files_only(path: Path) -> None:
 @pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
 def test_a_backend_imports_no_other_one(backend: str) -> None:
     others = {"jax", "torch", "tensorflow"} - {backend}
-    modules = {name.split(".")[0] for _, name in _imports(_tree(BACKENDS / f"{backend}.py"))}
+    files = [BACKENDS / f"{prefix}{backend}.py" for prefix in ("", "calls_")]
+    modules = {name.split(".")[0] for path in files for _, name in _imports(_tree(path))}
     assert not modules & others
 
 
-def test_backends_have_the_same_functions() -> None:
+@pytest.mark.parametrize("prefix", ["", "calls_"])
+def test_backends_have_the_same_functions(prefix: str) -> None:
     public = {
         backend: {
             node.name: [argument.arg for argument in node.args.args]
-            for node in _tree(BACKENDS / f"{backend}.py").body
+            for node in _tree(BACKENDS / f"{prefix}{backend}.py").body
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
         }
         for backend in ("jax", "torch", "tensorflow")

@@ -1,4 +1,4 @@
-"""Ordinary models, small and with random weights: each must leave training whole."""
+"""Makes ordinary models, small and with random weights, which every export is tested with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model of each family of keras.applications, with random weights and small images."""
+"""Makes one model of each family of keras.applications, with random weights and small images."""
 
 from __future__ import annotations
 

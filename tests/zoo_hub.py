@@ -1,4 +1,4 @@
-"""Tiny configurations of the models of keras_hub, with random weights and with dropout."""
+"""Makes tiny models of keras_hub, with random weights and with dropout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of keras_hub that are made of several: of image and text, segmentation, detection."""
+"""Makes composed models of keras_hub: of image and text, for segmentation and detection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every layer of Keras in a model of its own, with the variants that export differently."""
+"""Makes each layer of Keras in a model of its own, with the variants that export differently."""
 
 from __future__ import annotations
 

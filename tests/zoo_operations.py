@@ -1,4 +1,4 @@
-"""Functions of keras.ops, each in a model of its own: what a user's layer may call."""
+"""Makes models that call one function of keras.ops each, as a user's layer may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each layer must do whatever is drawn: ends, shapes, gradient, saving, surgery, schedule."""
+"""Checks each layer whatever is drawn: rates 0 and 1, shapes, gradients, saving, surgery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All checks of all layers on the backend of this process, as plain data."""
+"""Runs all checks of all layers on the backend of this process and returns plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands side by side in the report: our layer of a kind, and those of peers."""
+"""Lists the layers of each kind that the report compares: ours, and those of peers."""
 
 from __future__ import annotations
 

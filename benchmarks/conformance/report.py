@@ -1,4 +1,4 @@
-"""The report: a line for each layer and backend, and each kind of dropout beside its peers."""
+"""Writes the report: a line for each layer and backend, and each kind beside its peers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a layer runs on each backend: eagerly, as a graph, compiled, and backwards."""
+"""Runs a layer on each backend: eagerly, as a graph, compiled, and with its gradient."""
 
 from __future__ import annotations
 

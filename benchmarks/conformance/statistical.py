@@ -1,4 +1,4 @@
-"""What is drawn, checked by statistics: rate, mean and independence; bounds from the sample."""
+"""Checks what is drawn by statistics: rate, mean, independence; bounds from the sample's size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concrete dropout on the authors' synthetic regression: rates and uncertainties by size."""
+"""Trains concrete dropout on the authors' synthetic regression: rates and uncertainties by size."""
 
 from __future__ import annotations
 

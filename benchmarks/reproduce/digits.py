@@ -1,4 +1,4 @@
-"""DropBlock, schedules, early and late dropout on the digits, with confidence intervals."""
+"""Trains DropBlock, schedules, early and late dropout on the digits, with confidence intervals."""
 
 from __future__ import annotations
 

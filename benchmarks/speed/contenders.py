@@ -1,4 +1,4 @@
-"""Who is timed: our layers, Keras's, those of peers where they install, and a copy as the floor."""
+"""Lists what is timed: our layers, Keras's, peers' that install, and a copy as the floor."""
 
 from __future__ import annotations
 

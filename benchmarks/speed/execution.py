@@ -1,4 +1,4 @@
-"""A layer's forward and backward pass as it runs on each backend, and the bytes it keeps."""
+"""Runs a layer's forward and backward pass on each backend, and measures the bytes it keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ratios that this project set itself, each with what it is measured against."""
+"""Lists the ratios of time that this project aims at, each with what it is measured against."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results as one picture: cost as work grows, and the layers on each backend."""
+"""Draws the results: cost as the work grows, and the layers on each backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results as tables for the terminal and as Markdown."""
+"""Writes the results as tables for the terminal and as Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interleaved timing: all contenders take turns, so that a busy machine is busy for each alike."""
+"""Times all contenders in turn, so that other work on the machine slows all of them alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole training steps: a small CNN and a small transformer, with each kind of dropout."""
+"""Times whole training steps: a small CNN and a small transformer, with each kind of dropout."""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from keras_dropouts_export.checks.audit import AuditReport, audit
     from keras_dropouts_export.checks.parity import ParityReport
     from keras_dropouts_export.checks.verify import verify
-    from keras_dropouts_export.doctor import DoctorReport, doctor
+    from keras_dropouts_export.diagnosis import DoctorReport
+    from keras_dropouts_export.doctor import doctor
     from keras_dropouts_export.errors import ExportError
     from keras_dropouts_export.models.freeze import freeze_dropout
     from keras_dropouts_export.models.strip import StripReport, strip_dropout, strip_report
@@ -47,7 +48,7 @@ __all__ = [
 
 _MODULES = {  # where each public name is defined
     "AuditReport": "checks.audit",
-    "DoctorReport": "doctor",
+    "DoctorReport": "diagnosis",
     "ExportError": "errors",
     "ExportReport": "report",
     "ParityReport": "checks.parity",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -16,69 +14,38 @@ from keras_dropouts.keras_internals.layers import parts, training_default
 from keras_dropouts.keras_internals.operations import Operation
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.surgery.model_checks import check_model
-from keras_dropouts.surgery.sources import REMOVABLE, holder, is_removable, rate_attributes, walk
+from keras_dropouts.surgery.sources import (
+    is_noise_layer,
+    is_removable,
+    rate_attributes,
+    rates_of_layer,
+    walk,
+)
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.checks.audit import AuditReport, audit_graph
+from keras_dropouts_export.diagnosis import Diagnosis, DoctorReport
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
-from keras_dropouts_export.tracing import signature
-from keras_dropouts_export.tracing.inference_function import inference_function, traced
+from keras_dropouts_export.tracing.inference_function import (
+    InferenceFunction,
+    inference_function,
+    traced,
+)
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
+from keras_dropouts_export.tracing.signature import Signature
 
 _OURS = "Export with `export_onnx` or `export_saved_model` of this package"
 _SWITCHED_OFF = f"{_OURS}, which switch it off."
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing that a plain export gets wrong.
-
-    path: the layer, as `inspect_dropout` shows it; layer: its class; problem: one of `trains`,
-    `draws`, `writes`, `unknown op` and `blocked`; why: in one sentence; fix: the way out.
-    """
-
-    path: str
-    layer: str
-    problem: str
-    why: str
-    fix: str
-
-
-@dataclass(frozen=True)
-class DoctorReport:
-    """What `doctor` found, layer by layer in the order that they run.
-
-    Example:
-        >>> import keras
-        >>> import keras_dropouts_export as kde
-        >>> report = kde.doctor(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]))
-        >>> report.ok, report.findings
-        (True, ())
-    """
-
-    model: str
-    findings: tuple[Diagnosis, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether a plain Keras export would serve what `predict` does."""
-        return not self.findings
-
-    def __str__(self) -> str:
-        if self.ok:
-            return f"{self.model}: a plain Keras export serves what predict does"
-        lines = [f"{self.model}: {len(self.findings)} findings"]
-        for each in self.findings:
-            lines += [f"  {each.path} ({each.layer}): {each.problem}", f"    {each.why}"]
-            lines.append(f"    {each.fix}")
-        return "\n".join(lines)
-
-    def to_json(self) -> str:
-        """Return the report as JSON text."""
-        head = {"ok": self.ok, "model": self.model}
-        return json.dumps({**head, "findings": [asdict(x) for x in self.findings]}, indent=2)
-
-
-def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) -> DoctorReport:
+def doctor(
+    model: keras.Model,
+    opset: int = 18,
+    *,
+    input_signature: Any = None,
+    sample_inputs: Any = None,
+) -> DoctorReport:
     """Say what would differ between `model.predict` and a plain `model.export`, and why.
 
     The model is traced as Keras's exporter does, which does not say `training=False`, and what is
@@ -90,6 +57,7 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
         model: A built Keras model of any kind.
         opset: Version of ONNX's operations, as for `export_onnx`.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`; the model does not run on them here.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range, or the model is not
@@ -105,11 +73,14 @@ def doctor(model: keras.Model, opset: int = 18, *, input_signature: Any = None) 
     """
     OnnxFormat(opset)  # which checks it
     paths = _paths(model)
-    calls, concrete = _plain_export(model, input_signature)
+    warn_of_unknown_noise(model)
+    samples = SampleInputs.asked_for(sample_inputs)
+    function = inference_function(model, input_signature, samples)
+    calls, concrete = _plain_export(model, function.signature)
     findings = [*_training(model, calls, paths)]
     named = {each.path for each in findings}
     findings += _left_in(audit_graph(concrete.graph, model.name), model, paths, named)
-    findings += _not_in_onnx(model, opset, input_signature)
+    findings += _not_in_onnx(function, opset)
     return DoctorReport(model.name, tuple(findings))
 
 
@@ -118,9 +89,8 @@ def _paths(model: Any) -> dict[int, str]:
     return {id(layer): path for path, layer in walk(model)}
 
 
-def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
+def _plain_export(model: Any, known: Signature) -> tuple[list[tuple[Any, Any]], Any]:
     """Return (layer, what `training` was) of each call, and the graph, as Keras exports them."""
-    known = signature.input_signature(model, given)
     noted: list[tuple[Any, Any]] = []
     function = tf.function(
         lambda *inputs: keras.tree.flatten(known.call(model, list(inputs), training=None)),
@@ -128,7 +98,7 @@ def _plain_export(model: Any, given: Any) -> tuple[list[tuple[Any, Any]], Any]:
         autograph=False,
     )
     with restored_after_calls(model), _noted(noted):
-        concrete = traced(function, model)
+        concrete = traced(function, model, with_losses=True)
     return noted, concrete
 
 
@@ -154,7 +124,7 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
     for layer, training in calls:
         if not training or id(layer) not in paths:
             continue
-        path, by_default = paths[id(layer)], _trains_by_default(layer)
+        path, by_default = paths[id(layer)], training_default(layer) is True
         if by_default and not leak:
             leak = path
         what = _what_training_does(layer)
@@ -183,19 +153,16 @@ def _baked(model: Any) -> set[int]:
     }
 
 
-def _trains_by_default(layer: Any) -> bool:
-    return training_default(layer) is True
-
-
 def _what_training_does(layer: Any) -> str | None:
     if isinstance(layer, keras.layers.BatchNormalization):
         return "it takes the statistics of the batch, and each call moves its averages"
-    if is_removable(layer) or isinstance(layer, REMOVABLE):
+    if is_removable(layer) or is_noise_layer(layer):
         return "it drops when served"
+    if rate_attributes(layer) and not any(rates_of_layer(layer)):
+        return None
     if rate_attributes(layer):
-        rates = [getattr(*holder(layer, each), 0.0) for each in rate_attributes(layer)]
-        return "its dropout is on when served" if any(rates) else None
-    return "it augments when served" if _trains_by_default(layer) else None
+        return "its dropout is on when served"
+    return "it augments when served" if training_default(layer) is True else None
 
 
 def _left_in(
@@ -205,31 +172,37 @@ def _left_in(
     layers = dict(walk(model))
     kinds = (("draws", found.random_ops), ("writes", found.state_writes))
     for problem, operations in kinds:
-        for path in dict.fromkeys(_owner(each.name, model, layers) for each in operations):
+        for path in dict.fromkeys(_owner(each.name, model, layers, named) for each in operations):
             if path in named:
                 continue
             layer = layers.get(path)
+            inside = [] if layer is None else parts(layer)
             what = "random numbers" if problem == "draws" else "state"
             why = f"The graph that is served {problem} {what} in it, though nothing trains."
-            if layer is not None and any(rate_attributes(x) for x in parts(layer)):
+            if any(isinstance(each, keras.layers.RNN) for each in inside):
                 why = f"A recurrent layer {problem} {what} for its dropout masks at inference, too."
+            elif any(is_noise_layer(each) for each in inside):
+                why = f"It {problem} {what} to drop, though nothing trains: its `call` says so."
             kind = type(model if layer is None else layer).__name__
             yield Diagnosis(path or model.name, kind, problem, why, _SWITCHED_OFF)
 
 
-def _owner(operation: str, model: Any, layers: dict[str, Any]) -> str:
-    """Return the path of the outermost layer whose name is among an operation's scopes."""
+def _owner(operation: str, model: Any, layers: dict[str, Any], named: Collection[str] = ()) -> str:
+    """Return the path of the outermost layer whose name is among an operation's scopes.
+
+    One that was named already is preferred.
+    """
     top, *scopes = operation.split("/")
     # TensorFlow adds one number to all scopes of a model that it has seen before.
     number = top.removeprefix(model.name)
     names = {scope.removesuffix(number) for scope in scopes}
     matching = [path for path in layers if path.split("/")[-1] in names]
-    return min(matching, key=lambda path: path.count("/"), default="")
+    return min(matching, key=lambda path: (path not in named, path.count("/")), default="")
 
 
-def _not_in_onnx(model: Any, opset: int, given: Any) -> Iterator[Diagnosis]:
+def _not_in_onnx(function: InferenceFunction, opset: int) -> Iterator[Diagnosis]:
+    model, concrete = function.model, function.concrete
     layers = dict(walk(model))
-    concrete = inference_function(model, given).concrete
     for operation, name in adapter.unknown_operations(concrete, opset):
         path = _owner(name, model, layers)
         kind = type(layers.get(path, model)).__name__

@@ -1,4 +1,13 @@
-"""Defines the error of an export that would not have been the model."""
+"""Defines the error of an export that is not the model, and makes it of other libraries' errors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from keras_dropouts_export.layer_names import layer_named_in
+
+_LONGEST = 600  # characters of another library's error that are shown
 
 
 class ExportError(RuntimeError):
@@ -16,3 +25,38 @@ class ExportError(RuntimeError):
     ...     print(error)
     Model ... takes strings (words)... Turn them into numbers before the model...
     """
+
+
+class Stage:
+    """Turns what a library raises inside a block into an ExportError that names the layer.
+
+    Args:
+        doing: What is done in the block, as in "Model 'm' cannot be converted".
+        model: The name of the model.
+        passed: Classes of errors that are a user's own business and go through as they are.
+    """
+
+    def __init__(
+        self, doing: str, model: str, passed: tuple[type[BaseException], ...] = ()
+    ) -> None:
+        self.doing, self.model, self.passed = doing, model, passed
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> None:
+        own = (ExportError, ModuleNotFoundError, MemoryError, *self.passed)
+        if not isinstance(error, Exception) or isinstance(error, own):
+            return
+        said = said_by(error)
+        layer = layer_named_in(str(error), self.model)
+        where = f" The layer is {layer!r}." if layer else ""
+        raise ExportError(f"{self.doing}: {said}{where}") from error
+
+
+def said_by(error: BaseException) -> str:
+    """Return what an error says, in one line without the colours of a terminal, cut if long."""
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+    if " " not in text:  # a KeyError says nothing but the key
+        text = f"{type(error).__name__} {text}".strip()
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

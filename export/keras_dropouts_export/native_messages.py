@@ -7,6 +7,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
+
+
+def _unnamed_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # no folder for temporary files can be written to: the messages are lost
+        return open(os.devnull, "w+b")
 
 
 @contextmanager
@@ -23,7 +31,7 @@ def held_back(shown_on_error: bool) -> Iterator[None]:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
+    with _unnamed_file() as messages:
         os.dup2(messages.fileno(), 2)
         try:
             yield

@@ -25,6 +25,8 @@ class Comparison:
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
         rtol: Relative tolerance, likewise.
         seed: Seed of the inputs that both sides get, an integer in [0, 2**63).
+        second_process: Whether the artifact runs in a second process as well where nothing in it
+            could depend on the process that it is in. Where something could it runs there anyway.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range.
@@ -33,6 +35,7 @@ class Comparison:
     atol: float | None = None
     rtol: float | None = None
     seed: int = 0
+    second_process: bool = False
 
     def __post_init__(self) -> None:
         for name in ("atol", "rtol"):
@@ -42,6 +45,7 @@ class Comparison:
                 raise invalid(name, "None or a finite number not below 0", value)
         if check_seed(self.seed) is None:
             raise invalid("seed", "an integer from 0 to 2**63 - 1", self.seed)
+        check_flag(self.second_process, "second_process")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, Stage
 from keras_dropouts_export.formats.format import Exported, Format
 from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.report import ExportReport
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
 Progress = Callable[[str], None]
@@ -32,7 +33,8 @@ class Request:
     """What is to be exported, and how.
 
     format: the format with its options; sampling: None, or how the artifact draws samples;
-    progress: called with each of `STEPS` as it begins.
+    progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
+    the artifact are compared on.
     """
 
     model: keras.Model
@@ -43,6 +45,7 @@ class Request:
     input_signature: Any
     overwrite: bool
     progress: Progress | None
+    sample_inputs: SampleInputs | None = None
 
 
 def export(request: Request) -> ExportReport:
@@ -55,24 +58,28 @@ def export(request: Request) -> ExportReport:
     target = check_destination(request.path, layout, request.overwrite)
     if sampling is not None:
         layout.check_sampling(sampling)
+    shown = os.fspath(request.path)  # as the user wrote it; `target` is absolute
     step = request.progress or (lambda _: None)
     with workplace(target) as work:
         step("trace")
-        exported = _traced(request)
-        _check_graphs(exported, layout, target)
+        with _stage("cannot be traced", request, ValueError):
+            exported = _traced(request)
+            _check_graphs(exported, layout, shown)
         step("convert")
         made = work / target.name
-        written = layout.write(exported, made)
+        with _stage(f"cannot be written as {layout.title}", request, OSError):
+            written = layout.write(exported, made)
         step("audit")
-        found = replace(audit(made, layout.allowed_operations(sampling)), path=str(target))
-        _check_audit(found, target)
+        with _stage("was written, and cannot be read again", request):
+            found = replace(audit(made, layout.allowed_operations(sampling)), path=shown)
+        _check_audit(found, shown)
         step("verify")
-        compared = _compared(exported, made, target, request.comparison)
+        compared = _compared(exported, made, shown, request.comparison)
         step("place")
         size = sum(_size(each) for each in layout.files(made) if each.exists())
         put_in_place(made, target, layout, request.overwrite)
     return ExportReport(
-        path=str(target),
+        path=shown,
         format=layout.name,
         description=layout.describe(),
         options=asdict(layout),  # type: ignore[call-overload]  # every format is a dataclass
@@ -87,8 +94,14 @@ def export(request: Request) -> ExportReport:
     )
 
 
+def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
+    """Let no error of another library reach the user as it is; `passed` are those that are ours."""
+    name = getattr(request.model, "name", "")
+    return Stage(f"Model {name!r} {what}", name, (FileNotFoundError, *passed))
+
+
 def _traced(request: Request) -> Exported:
-    plain = inference_function(request.model, request.input_signature)
+    plain = inference_function(request.model, request.input_signature, request.sample_inputs)
     request.format.check_function(plain)
     if request.sampling is None:
         return Exported(plain)
@@ -97,36 +110,34 @@ def _traced(request: Request) -> Exported:
     return Exported(plain, sampled_function(plain, request.sampling), request.sampling)
 
 
-def _check_graphs(exported: Exported, layout: Format, target: Path) -> None:
+def _check_graphs(exported: Exported, layout: Format, shown: str) -> None:
     if exported.sampled is None or layout.keeps_plain_function:
         plain = exported.plain
-        _check_audit(audit_graph(plain.concrete.graph, plain.name), target)
+        _check_audit(audit_graph(plain.concrete.graph, plain.name), shown)
     if exported.sampled is not None:
         sampled = exported.sampled
-        _check_audit(audit_graph(sampled.concrete.graph, sampled.name, (DRAWS,)), target)
+        _check_audit(audit_graph(sampled.concrete.graph, sampled.name, (DRAWS,)), shown)
 
 
-def _check_audit(found: AuditReport, target: Path) -> None:
+def _check_audit(found: AuditReport, shown: str) -> None:
     if found.ok:
         return
     raise ExportError(
-        f"Nothing was written at {target}: the model does something that must not be served. The "
+        f"Nothing was written at {shown}: the model does something that must not be served. The "
         f"name of each operation begins with the layers that it is in; what can be left is what a "
         f"layer does in `call` whatever `training` is.\n{found}"
     )
 
 
-def _compared(exported: Exported, made: Path, target: Path, comparison: Comparison) -> ParityReport:
-    try:
+def _compared(exported: Exported, made: Path, shown: str, comparison: Comparison) -> ParityReport:
+    with Stage(f"Nothing was written at {shown}", exported.plain.name):
         if exported.sampled is None:
-            compared = compare(exported.plain, made, comparison, shown=str(target))
+            compared = compare(exported.plain, made, comparison, shown=shown)
         else:
-            compared = compare_samples(exported, made, comparison, shown=str(target))
-    except ValueError as error:
-        raise ExportError(f"Nothing was written at {target}: {error}") from error
+            compared = compare_samples(exported, made, comparison, shown=shown)
     if not compared.ok:
         raise ExportError(
-            f"Nothing was written at {target}: its outputs are not the model's.\n{compared}"
+            f"Nothing was written at {shown}: its outputs are not the model's.\n{compared}"
         )
     return compared
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_dropouts_export.checks.audit import AuditReport
 from keras_dropouts_export.checks.parity import ParityReport
+from keras_dropouts_export.printable import printable
 from keras_dropouts_export.provenance import Rate
 from keras_dropouts_export.tracing.inference_function import TensorInfo
 
@@ -48,12 +49,14 @@ class ExportReport:
         return self.audit.ok and self.parity.ok
 
     def __str__(self) -> str:
-        lines = [f"{self.path} ({self.description}, {self.bytes:,} bytes)"]
-        lines += [f"  input   {each}" for each in self.inputs]
-        lines += [f"  output  {each}" for each in self.outputs]
+        lines = [f"{printable(self.path)} ({self.description}, {self.bytes:,} bytes)"]
+        lines += [f"  input   {printable(each)}" for each in self.inputs]
+        lines += [f"  output  {printable(each)}" for each in self.outputs]
         what = f"kept, for {self.samples} samples" if self.samples else "taken out"
         lines.append(f"  dropout {what}: {len(self.stripped) or 'none'}")
-        lines += [f"    {row.path} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped]
+        lines += [
+            f"    {printable(row.path)} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped
+        ]
         lines += [f"  {line}" for line in f"{self.audit}\n{self.parity}".splitlines()]
         return "\n".join(lines)
 

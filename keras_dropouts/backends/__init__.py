@@ -1,7 +1,8 @@
 """Picks the module of the backend that Keras runs on, and offers its functions.
 
-Each backend has one module with the same functions, and no other file of this package imports a
-backend. Only the module of the backend that Keras runs on, which Keras has imported by then, is
+Each backend has two modules with the same functions, one that computes and one that tells what runs
+around a call of a layer (`calls_*.py`), and no other file of this package imports a
+backend. Only those of the backend that Keras runs on, which Keras has imported by then, are
 imported.
 """
 
@@ -26,6 +27,14 @@ except ModuleNotFoundError as error:
 _backend = keras.backend.backend()
 
 if TYPE_CHECKING or _backend == "tensorflow":
+    from keras_dropouts.backends.calls_tensorflow import (
+        in_backward_pass,
+        is_compiling,
+        numbered_by_loops,
+        outside_inner_traces,
+        recomputations,
+        trace,
+    )
     from keras_dropouts.backends.tensorflow import (
         bits,
         compiled,
@@ -35,6 +44,14 @@ if TYPE_CHECKING or _backend == "tensorflow":
         traced_operations,
     )
 elif _backend == "jax":
+    from keras_dropouts.backends.calls_jax import (
+        in_backward_pass,
+        is_compiling,
+        numbered_by_loops,
+        outside_inner_traces,
+        recomputations,
+        trace,
+    )
     from keras_dropouts.backends.jax import (
         bits,
         compiled,
@@ -44,6 +61,14 @@ elif _backend == "jax":
         traced_operations,
     )
 elif _backend == "torch":
+    from keras_dropouts.backends.calls_torch import (
+        in_backward_pass,
+        is_compiling,
+        numbered_by_loops,
+        outside_inner_traces,
+        recomputations,
+        trace,
+    )
     from keras_dropouts.backends.torch import (
         bits,
         compiled,
@@ -64,4 +89,17 @@ else:
         )
 
 
-__all__ = ["bits", "compiled", "masked", "read", "sample_bits", "traced_operations"]
+__all__ = [
+    "bits",
+    "compiled",
+    "in_backward_pass",
+    "is_compiling",
+    "masked",
+    "numbered_by_loops",
+    "outside_inner_traces",
+    "read",
+    "recomputations",
+    "sample_bits",
+    "trace",
+    "traced_operations",
+]

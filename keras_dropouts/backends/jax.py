@@ -70,13 +70,13 @@ def _numbers(key: Tensor, counter: list[Any], count: int, width: int) -> Tensor:
 def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
     """Return `count` words, uint32, of the blocks from `counter` on; four words a block.
 
-    key: int32 of shape (2,); counter: int32 of shape (4,), whose first word is 0. It alone counts
-    the blocks, up to 2**32 of them.
+    key: int32 of shape (2,); counter: int32 of shape (4,). Its first two words, which are 0, count
+    the blocks.
     """
     key = jax.lax.bitcast_convert_type(key, jnp.uint32)
     counter = jax.lax.bitcast_convert_type(counter, jnp.uint32)
-    blocks = jax.lax.iota(jnp.uint32, -(-count // 4))
-    start = (blocks, *(jnp.broadcast_to(word, blocks.shape) for word in counter[1:]))
+    low, high = _block_indices(-(-count // 4))
+    start = (low, high + counter[1], *(jnp.broadcast_to(word, low.shape) for word in counter[2:]))
 
     def rounds(index: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         for offset in range(_UNROLLED):
@@ -91,6 +91,17 @@ def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
 
     state = jax.lax.fori_loop(0, _ROUNDS // _UNROLLED, rounds, start)
     return jnp.stack(state, axis=-1).reshape(-1)[:count]
+
+
+def _block_indices(blocks: int, lows: int = 2**32) -> tuple[Tensor, Tensor]:
+    """Return the low and the high word, uint32, of 0 .. blocks - 1; a low word has `lows` values.
+
+    JAX has no integers of 64 bits by default.
+    """
+    shape = -(-blocks // lows), min(blocks, lows)
+    words = (jax.lax.broadcasted_iota(jnp.uint32, shape, axis).reshape(-1) for axis in (1, 0))
+    low, high = (jax.lax.slice(word, (0,), (blocks,)) for word in words)
+    return low, high
 
 
 def _product(words: Tensor, constant: int) -> tuple[Tensor, Tensor]:

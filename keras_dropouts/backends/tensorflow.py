@@ -39,15 +39,30 @@ def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[Any, ...], width: int
         tag += tf.cast(context.replica_id_in_sync_group, tf.int32) * 16
     zero = tf.zeros_like(tag)
     counter = tf.reshape(tf.stack([zero, zero, tag, tf.cast(step, tf.int32)]), [2, 2])
-    static = all(isinstance(size, int) for size in shape)
-    count = math.prod(shape) if static else tf.reduce_prod(tf.stack(shape))
+    count = _count(shape)
     counter = tf.bitcast(counter, tf.uint64)
     key = tf.bitcast(tf.reshape(key, [1, 2]), tf.uint64)
-    words = _philox(key=key, counter=counter, shape=tf.reshape((count * width + 63) // 64, [1]))
+    words = _philox(key=key, counter=counter, shape=_words(count, width))
     numbers = tf.bitcast(words, tf.uint16 if width == 16 else tf.uint32)
-    if not static or count * width % 64:
+    if not isinstance(count, int) or count * width % 64:
         numbers = tf.reshape(numbers, [-1])[:count]
     return tf.reshape(numbers, shape)
+
+
+def _count(shape: tuple[Any, ...]) -> Any:
+    """Return the number of elements of a shape: an int, or an int64 scalar where it is dynamic.
+
+    TensorFlow has sizes in int32, whose product may be larger than int32 holds.
+    """
+    if all(isinstance(size, int) for size in shape):
+        return math.prod(shape)
+    return tf.reduce_prod(tf.stack([tf.cast(size, tf.int64) for size in shape]))
+
+
+def _words(count: Any, width: int) -> Tensor:
+    """Return the shape of the words of 64 bits that hold `count` numbers of `width` bits."""
+    per_word = 64 // width
+    return tf.reshape(tf.cast((count + per_word - 1) // per_word, tf.int64), [1])
 
 
 # Words of 64 bits: pairs of Philox's, the first one lower. XLA on the CPU makes these in less than
@@ -64,14 +79,15 @@ def sample_bits(
 ) -> Tensor:
     """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
 
-    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar.
+    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar; count: an
+    int or an int64 scalar.
     """
     tags = tf.fill(tf.shape(samples), _signed(tag))
     zeros = tf.zeros_like(samples)
     counters = tf.reshape(tf.stack([zeros, zeros + batch, tags, samples], axis=1), [-1, 2, 2])
     counters = tf.bitcast(tf.bitcast(counters, tf.int64), tf.uint64)
     key = tf.bitcast(tf.bitcast(tf.reshape(key, [1, 2]), tf.int64), tf.uint64)
-    words = _philox_rows()(key, counters, tf.reshape((count * width + 63) // 64, [1]))
+    words = _philox_rows()(key, counters, _words(count, width))
     numbers = tf.bitcast(words, tf.uint16 if width == 16 else tf.uint32)
     return tf.reshape(numbers, [samples.shape[0], -1])[:, :count]
 
@@ -130,7 +146,7 @@ def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tenso
         def backward(upstream: Tensor) -> Tensor:
             if packed is None:
                 return _times(upstream, tf.cast(flags, dtype) * scale)
-            size, shape = tf.size(upstream), tf.shape(upstream)
+            size, shape = tf.size(upstream, tf.int64), tf.shape(upstream)
             return _times(upstream, tf.reshape(_unpack(packed, scale)[:size], shape))
 
         return _times(inputs, tf.cast(flags, dtype) * scale), backward
@@ -147,7 +163,7 @@ def _pack(flags: Tensor) -> Tensor:
     flat = tf.reshape(flags, [-1])
     known = [size for size in flags.shape if size is not None]
     if np.prod(known, dtype=np.int64) % 64:
-        flat = tf.pad(flat, [[0, -tf.size(flat) % 64]])
+        flat = tf.pad(flat, [[0, -tf.size(flat, tf.int64) % 64]])
     words = tf.bitcast(tf.reshape(flat, [_PLANES, -1, 8]), tf.int64)
     planes = _PLANES
     while planes > 1:  # the upper half of the planes into the free bits of the lower half

@@ -44,6 +44,23 @@ def place_in_model(layer: Any, key: Any) -> int:
     return places.get(layer, 0)
 
 
+def stateless_scope(variable: Any) -> Any:
+    """Return the scope of the pure function that is running and was handed `variable`, or None.
+
+    Relies on the global attribute "stateless_scope", since Keras 3.0.
+    """
+    scope = _get_global_attribute("stateless_scope")
+    return None if scope is None or id(variable) not in scope.state_mapping else scope
+
+
+def call_context() -> Any:
+    """Return an object that is there for the time of the outermost call of a layer, or None.
+
+    Relies on the global attribute "current_call_ctx", since Keras 3.0.
+    """
+    return _get_global_attribute("current_call_ctx")
+
+
 def outside_stateless_scope(variable: Any) -> bool:
     """Return whether a pure function is running that knows nothing of `variable`.
 

@@ -31,6 +31,16 @@ def children(layer: Layer) -> list[Any]:
     return private(layer, "_layers", "children")
 
 
+def own_attributes(layer: Layer) -> dict[str, Any]:
+    """Return the attributes of a layer but for those that every layer or model of Keras has.
+
+    On PyTorch parts that are modules are kept in `_modules`, since PyTorch 1.0.
+    """
+    everyones = {*vars(keras.layers.Layer()), *vars(keras.Model())}
+    held = {**vars(layer), **vars(layer).get("_modules", {})}
+    return {name: value for name, value in held.items() if name not in everyones}
+
+
 def takes_training(layer: Layer) -> bool:
     """Return whether the `call` of a layer has an argument `training`.
 
@@ -81,6 +91,18 @@ def build_shapes(layer: Layer) -> dict[str, Any] | None:
     Relies on `Layer._build_shapes_dict`, since Keras 3.0.
     """
     return getattr(layer, "_build_shapes_dict", None)
+
+
+def built_on(layer: Layer) -> tuple[int | None, ...] | None:
+    """Return the shape of the one input that a layer was built with, None where it has others.
+
+    Relies on what `build_shapes` relies on.
+    """
+    shapes = list((build_shapes(layer) or {}).values())
+    is_shape = len(shapes) == 1 and isinstance(shapes[0], tuple | list)
+    if not is_shape or not all(size is None or isinstance(size, int) for size in shapes[0]):
+        return None
+    return tuple(shapes[0])
 
 
 def has_own_build(layer: Layer) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
+import keras
+
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.types import Layer
@@ -14,9 +16,25 @@ from keras_dropouts.types import Layer
 MULTI_HEAD_ATTENTION = ("_dropout", "_dropout_layer.rate")
 GROUP_QUERY_ATTENTION = ("dropout", "_dropout_layer.rate")
 
+_MADE_WITHOUT = (
+    keras.layers.Dropout,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.Attention,
+)
 
 # Where such a cell keeps its dropout masks between the time steps of one call, since Keras 3.7.
 CELL_MASKS = ("_dropout_mask", "_recurrent_dropout_mask")
+
+
+def lacks_seed_generator(layer: Any) -> bool:
+    """Return whether a layer of Keras was made with a rate of 0, and so without what it draws by.
+
+    Layers of these classes have `seed` always and `seed_generator` where the rate is above 0, since
+    Keras 3.0.
+    """
+    return isinstance(layer, _MADE_WITHOUT) and getattr(layer, "seed_generator", None) is None
 
 
 def is_dropout_cell(layer: Any) -> bool:

@@ -8,6 +8,7 @@ from keras_dropouts.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock
 from keras_dropouts.layers.drop_connect import DropConnect
 from keras_dropouts.layers.drop_path import DropPath, depth_rates
 from keras_dropouts.layers.embedding_dropout import EmbeddingDropout
+from keras_dropouts.layers.expected_zoneout import ExpectedZoneout
 from keras_dropouts.layers.gaussian_dropout import GaussianDropout
 from keras_dropouts.layers.multi_sample_dropout import MultiSampleDropout
 from keras_dropouts.layers.patch_dropout import PatchDropout
@@ -16,7 +17,7 @@ from keras_dropouts.layers.spatial_dropout import SpatialDropout
 from keras_dropouts.layers.stochastic_depth import StochasticDepth
 from keras_dropouts.layers.variational_dropout import VariationalDropout
 from keras_dropouts.layers.variational_rnn import VariationalRNN
-from keras_dropouts.layers.zoneout import ExpectedZoneout, Zoneout
+from keras_dropouts.layers.zoneout import Zoneout
 
 __all__ = [
     "BaseDropout",

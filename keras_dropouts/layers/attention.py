@@ -43,9 +43,8 @@ class _AttentionDropout(WrappingDropout):
         if not training:
             return self.layer(query, value, key, **arguments)
         stream = self._next_stream()
-        outputs = self.attend((query, value, key), arguments, self.current_rate(), stream)
-        self._count_step(stream)
-        return outputs
+        rate = self.current_rate(stream.step)
+        return self.attend((query, value, key), arguments, rate, stream)
 
     def attend(
         self, inputs: Any, arguments: dict[str, Any], rate: Tensor, stream: Stream

@@ -14,6 +14,7 @@ from keras_dropouts.keras_internals.call_stack import place_in_model, register_k
 from keras_dropouts.keras_internals.layers import build_at_init
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream, TrainingStream, new_key
+from keras_dropouts.noise.training_step import next_draw
 from keras_dropouts.types import Schedule, Tensor
 
 _FOLLOW_SCHEDULE = -1.0  # the value of the rate variable while a schedule sets the rate
@@ -109,15 +110,19 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def step(self) -> int:
-        """The number of training calls so far."""
+        """The number of training steps so far, however many calls each of them made."""
         return int(ops.convert_to_numpy(self._step))
 
-    def current_rate(self) -> Tensor:
-        """Return the present rate as a float32 scalar tensor, inside a compiled step too."""
+    def current_rate(self, step: Tensor | None = None) -> Tensor:
+        """Return the rate at a step as a float32 scalar tensor, inside a compiled step too.
+
+        step: int32 scalar tensor; None means the present one.
+        """
         rate = backends.read(self._rate)
         if self.schedule is None:
             return rate
-        scheduled = ops.cast(self.schedule(backends.read(self._step)), "float32")
+        step = backends.read(self._step) if step is None else step
+        scheduled = ops.cast(self.schedule(step), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -125,26 +130,20 @@ class BaseDropout(keras.layers.Layer):
             return inputs
         self._check_floats(inputs)
         stream = self._next_stream()
-        outputs = self.drop(inputs, self.current_rate(), stream)
-        self._count_step(stream)
-        return outputs
+        return self.drop(inputs, self.current_rate(stream.step), stream)
 
     def _check_floats(self, inputs: Tensor) -> None:
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(inputs.dtype)):
             raise invalid("inputs", f"floats, as {self.name} scales what it keeps", inputs.dtype)
 
-    def _count_step(self, stream: Stream) -> None:
-        """Count a training call; at its end, as PyTorch changes the step that `stream` holds."""
-        if isinstance(stream, TrainingStream):  # a Monte-Carlo sample is no training call
-            self._step.assign(stream.step + 1)
-
     def _next_stream(self) -> Stream:
-        """Return what the layer draws from in this call."""
+        """Return what the layer draws from in this call, and count the call in training."""
         active = sampler.active()
         if active is not None:
             return active.next_stream(self.draws_by_row)
         place = place_in_model(self, self._key)
-        return TrainingStream(backends.read(self._key), backends.read(self._step), place)
+        step, number = next_draw(self, self._step)
+        return TrainingStream(backends.read(self._key), step, place, number)
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""

@@ -125,7 +125,7 @@ class ConcreteDropout(WrappingDropout):
         # A logit this low is a rate of exactly 0, with a gradient of exactly 0.
         return math.log(rate) - math.log1p(-rate) if rate > 0.0 else -1e30
 
-    def current_rate(self) -> Tensor:
+    def current_rate(self, step: Tensor | None = None) -> Tensor:
         return ops.sigmoid(backends.read(self._rate))
 
     def _rate_is_unknown(self) -> bool:

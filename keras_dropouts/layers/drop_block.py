@@ -113,10 +113,7 @@ class _DropBlock(BaseDropout):
         keep = self.keep_mask(inputs, rate, stream)
         scale = masks.keep_scale(rate)
         if self.gamma == "paper":
-            units = ops.prod(ops.convert_to_tensor(ops.shape(keep), "int32"))
-            kept = ops.sum(ops.cast(keep, "int32"))
-            share = ops.cast(units, "float32") / ops.cast(ops.maximum(kept, 1), "float32")
-            scale = ops.where(rate < 1.0, share, 0.0)
+            scale = ops.where(rate < 1.0, _units_over_kept(keep), 0.0)
         return masks.apply_mask(inputs, keep, scale, gradient=stream.for_training)
 
     def keep_mask(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
@@ -165,6 +162,19 @@ class _DropBlock(BaseDropout):
             "gamma": self.gamma,
             "data_format": self.data_format,
         }
+
+
+def _units_over_kept(keep: Tensor) -> Tensor:
+    """Return the number of elements over the number of those that are True, at least 1, float32.
+
+    In float32, as the elements of a batch may be more than int32 counts. What is dropped is
+    counted, and in whole numbers along the last axis, so that the result is exactly 1 where
+    nothing is dropped, and correctly rounded up to 2**24 elements.
+    """
+    sizes = [ops.cast(size, "float32") for size in ops.shape(keep)]
+    units = ops.prod(ops.stack(sizes))
+    dropped = ops.sum(ops.cast(ops.logical_not(keep), "int32"), axis=-1)
+    return units / ops.maximum(units - ops.sum(ops.cast(dropped, "float32")), 1.0)
 
 
 def _at_least_one(length: Any) -> Any:

@@ -89,9 +89,7 @@ class PatchDropout(BaseDropout):
         if not training:
             return inputs
         stream = self._next_stream()
-        outputs = self.drop(inputs, self.current_rate(), stream)
-        self._count_step(stream)
-        return outputs
+        return self.drop(inputs, self.current_rate(stream.step), stream)
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         batch, tokens = ops.shape(inputs)[0], inputs.shape[1]

@@ -60,9 +60,7 @@ class StochasticDepth(DropPath):
             return skip + branch
         self._check_floats(branch)
         stream = self._next_stream()
-        outputs = skip + self.drop(branch, self.current_rate(), stream)
-        self._count_step(stream)
-        return outputs
+        return skip + self.drop(branch, self.current_rate(stream.step), stream)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return tuple(input_shape[0])

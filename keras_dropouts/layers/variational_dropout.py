@@ -147,7 +147,7 @@ class VariationalDropout(WrappingDropout):
             raise invalid("rate", "a number strictly between 0 and 1", rate)
         return rate
 
-    def current_rate(self) -> Tensor:
+    def current_rate(self, step: Tensor | None = None) -> Tensor:
         if not self.built:
             return ops.convert_to_tensor(self._start, "float32")
         return ops.mean(ops.sigmoid(self._log_alpha(self.log_variance)))

@@ -51,9 +51,7 @@ class WrappingDropout(BaseDropout):
         if not training:
             return self.call_undropped(inputs)
         stream = self._next_stream()
-        outputs = self.call_dropped(inputs, self.current_rate(), stream)
-        self._count_step(stream)
-        return outputs
+        return self.call_dropped(inputs, self.current_rate(stream.step), stream)
 
     def call_undropped(self, inputs: Tensor) -> Tensor:
         """Return the outputs of the wrapped layer when not training."""

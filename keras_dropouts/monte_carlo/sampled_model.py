@@ -17,6 +17,7 @@ from keras import ops
 
 from keras_dropouts.keras_internals.graphs import graph_of, is_graph, output_structure
 from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
+from keras_dropouts.monte_carlo.draws_for_rows import draws_for_rows
 from keras_dropouts.monte_carlo.rows import joined, repeated_rows, split_rows
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
 from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample
@@ -32,10 +33,15 @@ class SampledModel:
         call: For a model that is not Sequential or Functional: what calls it on a flat list of
             inputs. Such a model is one stochastic step.
         inputs: How many inputs `call` takes.
+        as_one: Whether the inputs are one whole, such as a graph, and not rows of a batch.
     """
 
     def __init__(
-        self, model: keras.Model, call: Callable[[list[Tensor]], Any] | None = None, inputs: int = 1
+        self,
+        model: keras.Model,
+        call: Callable[[list[Tensor]], Any] | None = None,
+        inputs: int = 1,
+        as_one: bool = False,
     ) -> None:
         # Weakly, so that what is kept for a model does not keep the model.
         self._model = weakref.ref(model)
@@ -53,7 +59,9 @@ class SampledModel:
             self._call = call or (lambda flat: self.model(flat[0]))
             program.steps.append(self._whole(program))
         self.steps = program.steps
-        self._has_rows = program.has_rows
+        self.as_one = as_one
+        self.drew: bool | None = None  # whether a noise source was called, once it has run
+        self._has_rows = {slot: rows and not as_one for slot, rows in program.has_rows.items()}
         self._mark_stochastic()
         stochastic = [slot for step in self.steps if step.stochastic for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
@@ -73,16 +81,40 @@ class SampledModel:
             self.outputs = list(range(len(self.inputs), len(self.inputs) + len(flat)))
             return flat
 
-        draws = bool(self.active)
-        # How many outputs there are is known after the first run: `_store` counts on from here.
-        return Step(run, self.inputs, [len(self.inputs)], draws, each_sample(self.model))
+        # How many outputs there are is known after the first run: `_slots` counts on from here. So
+        # the model counts as stochastic in any case.
+        return Step(run, self.inputs, [len(self.inputs)], True, each_sample(self.model))
+
+    def find_rows(self, shapes: list[Any], dtypes: list[str]) -> None:
+        """Find out whether a model without a graph draws for rows alone; otherwise run each sample.
+
+        shapes, dtypes: of its inputs; the first dimension of a shape is not looked at.
+        """
+        step = self.steps[0]
+        if not (is_graph(self.model) or step.each_sample):
+            step.off_rows = step.each_sample = not draws_for_rows(self, shapes, dtypes)
+
+    @property
+    def runs_each_sample(self) -> bool:
+        """Whether the stochastic part runs as a whole once for each sample."""
+        stochastic = [step for step in self.steps if step.stochastic]
+        return bool(stochastic) and all(step.off_rows for step in stochastic)
+
+    def has_rows(self, slot: Slot) -> bool:
+        """Return whether the first axis of a value is the batch."""
+        return self._has_rows.get(slot, not self.as_one)
 
     def _mark_stochastic(self) -> None:
         stochastic: set[Slot] = set()
         for step in self.steps:
             step.stochastic = step.draws or any(slot in stochastic for slot in step.inputs)
-            if step.stochastic:
-                stochastic.update(step.outputs)
+            if not step.stochastic:
+                continue
+            # A sample's value that has no rows cannot be laid beside those of the other samples.
+            beside = [*step.outputs, *(step.inputs if step.draws else stochastic & {*step.inputs})]
+            step.off_rows = not all(map(self.has_rows, beside))
+            step.each_sample |= step.off_rows
+            stochastic.update(step.outputs)
         deterministic = {
             slot for step in self.steps if not step.stochastic for slot in step.outputs
         } | set(self.inputs)
@@ -108,52 +140,69 @@ class SampledModel:
             if mask is not None:
                 set_padding_mask(x, mask)
         repeated: dict[Slot, Tensor] = {}
+        start = sampler.place
         with sampling_mode(self.model, self.active), activate(sampler):
             for step in self.steps:
-                if step.stochastic:
+                if step.stochastic and step.each_sample:
+                    _store(values, step, self._run_each(step, values, sampler))
+                elif step.stochastic:
                     rows = {
                         slot: self._as_rows(slot, values, repeated, sampler.count)
                         for slot in step.inputs
                     }
-                    made = (
-                        self._run_each(step, rows, sampler) if step.each_sample else step.run(rows)
-                    )
-                    _store(values, step, made)
+                    _store(values, step, step.run(rows))
+        self.drew = sampler.place > start
         return [self._samples(slot, values, sampler) for slot in self.outputs]
 
     def _as_rows(
-        self, slot: Slot, values: dict[Slot, Tensor], repeated: dict[Slot, Tensor], count: int
+        self, slot: Slot, values: dict[Slot, Any], repeated: dict[Slot, Tensor], count: int
     ) -> Tensor:
         """Return a value with the rows of all samples; a deterministic one is repeated, once."""
-        if slot not in self.frontier or not self._has_rows[slot]:
+        if slot not in self.frontier or not self.has_rows(slot):
             return values[slot]
         if slot not in repeated:
             repeated[slot] = repeated_rows(values[slot], count)
         return repeated[slot]
 
-    def _run_each(self, step: Step, rows: dict[Slot, Tensor], sampler: Sampler) -> list[Tensor]:
-        """Run a step once for each sample, on that sample's rows."""
-        parts = {
-            slot: split_rows(x, sampler.count) if self._has_rows[slot] else [x] * sampler.count
-            for slot, x in rows.items()
-        }
+    def _run_each(self, step: Step, values: dict[Slot, Any], sampler: Sampler) -> list[Any]:
+        """Run a step once for each sample; a value without rows is a list of those of the samples.
+
+        What is deterministic is given to each as it is.
+        """
+        count = sampler.count
+        parts = {slot: self._each(slot, values[slot], count) for slot in step.inputs}
         made, place = [], sampler.place
-        for i in range(sampler.count):
-            with activate(sampler.one(i)) as one:
+        for i in range(count):
+            with activate(sampler.one(i, step.off_rows)) as one:
                 made.append(step.run({slot: part[i] for slot, part in parts.items()}))
                 place = one.place
         sampler.place = place
-        return [joined(xs) for xs in zip(*made, strict=True)]
+        slots = _slots(step, made[0])
+        return [
+            joined(xs) if self.has_rows(slot) else list(xs)
+            for slot, xs in zip(slots, zip(*made, strict=True), strict=True)
+        ]
 
-    def _samples(self, slot: Slot, values: dict[Slot, Tensor], sampler: Sampler) -> Tensor:
+    def _each(self, slot: Slot, value: Any, count: int) -> list[Tensor]:
+        if slot in self.frontier:
+            return [value] * count
+        return split_rows(value, count) if self.has_rows(slot) else value
+
+    def _samples(self, slot: Slot, values: dict[Slot, Any], sampler: Sampler) -> Tensor:
         x = values[slot]
         if slot in self.frontier:
             return ops.broadcast_to(x[None], (sampler.count, *ops.shape(x)))
+        if isinstance(x, list):
+            return ops.stack(x)
         return ops.reshape(x, (sampler.count, -1, *ops.shape(x)[1:]))
 
 
-def _store(values: dict[Slot, Tensor], step: Step, made: list[Tensor]) -> None:
-    slots = step.outputs
-    if len(slots) != len(made):  # a whole model, whose outputs are counted now
-        slots = list(range(slots[0], slots[0] + len(made)))
-    values.update(zip(slots, made, strict=True))
+def _store(values: dict[Slot, Any], step: Step, made: list[Any]) -> None:
+    values.update(zip(_slots(step, made), made, strict=True))
+
+
+def _slots(step: Step, made: list[Any]) -> list[Slot]:
+    """Return the slots of what a step returned; those of a whole model are counted now."""
+    if len(step.outputs) == len(made):
+        return step.outputs
+    return list(range(step.outputs[0], step.outputs[0] + len(made)))

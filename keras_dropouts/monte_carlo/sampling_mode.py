@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -19,12 +19,13 @@ from keras_dropouts.keras_internals.layers import (
 )
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
-from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell
+from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell, lacks_seed_generator
+from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream
-from keras_dropouts.surgery.sources import holder, rate_attributes
+from keras_dropouts.surgery.sources import rate_attributes, rates_of_layer
 from keras_dropouts.types import Layer, Tensor
 
 _SECOND_RATES = ("recurrent_rate", "cell_rate")  # of VariationalRNN and Zoneout
@@ -58,10 +59,8 @@ def _draws(part: Any) -> bool:
     if isinstance(part, BaseDropout):
         rates = (part.rate, *(getattr(part, name, None) for name in _SECOND_RATES))
         return any(rate is not None and rate > 0.0 for rate in rates)
-    attributes = rate_attributes(part)
-    if attributes:
-        values = [getattr(*holder(part, attribute), None) for attribute in attributes]
-        return any(isinstance(value, (int, float)) and value > 0 for value in values)
+    if rate_attributes(part):
+        return any(rate > 0.0 for rate in rates_of_layer(part))
     # Keras's own other holders of a generator are augmentation, and recurrent layers, which
     # only hand it to their cells.
     return bool(seed_generators(part)) and not is_from_keras(part)
@@ -86,12 +85,18 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     running: list[Any] = []
     with (
         restored_after_calls(model),
+        _drawn_for(part for part in parts(model) if lacks_seed_generator(part)),
         right_time_axis(),
         _call_flags(active, running),
         _seeded_draws(running),
         _no_draws_of_tensorflow(),
     ):
         yield
+
+
+def _drawn_for(layers: Iterable[Any]) -> AbstractContextManager[None]:
+    """Let layers of Keras that were made with a rate of 0 be called with another rate."""
+    return overlaid_in_thread((layer, "seed_generator", None) for layer in layers)
 
 
 @contextmanager

@@ -32,7 +32,8 @@ class Step:
     """One call: `run` takes a dict from slots to values and returns a flat list of outputs.
 
     draws: whether it holds an active noise source; each_sample: whether it has to be called once
-    for each sample; stochastic: whether it draws, or takes what such a step returned.
+    for each sample; off_rows: whether it has to since it handles what has no rows; stochastic:
+    whether it draws, or takes what such a step returned.
     """
 
     run: Callable[[dict[Slot, Tensor]], list[Tensor]]
@@ -40,6 +41,7 @@ class Step:
     outputs: list[Slot]
     draws: bool = False
     each_sample: bool = False
+    off_rows: bool = False
     stochastic: bool = False
 
 

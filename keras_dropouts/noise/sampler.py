@@ -57,16 +57,17 @@ class Sampler:
         self.batch = batch
         self.fixed_masks = fixed_masks
         self.place = 0
+        self.off_rows = False  # whether it is also drawn for what has no rows; of one sample alone
 
     @property
     def count(self) -> int:
         """The number of samples."""
         return int(self.samples.shape[0])
 
-    def one(self, index: int) -> Sampler:
+    def one(self, index: int, off_rows: bool = False) -> Sampler:
         """Return a sampler for one of the samples, which draws next what this one would."""
         sampler = self.of(self.samples[index : index + 1])
-        sampler.place = self.place
+        sampler.place, sampler.off_rows = self.place, off_rows
         return sampler
 
     def of(self, samples: Tensor) -> Sampler:
@@ -106,6 +107,7 @@ class SampleStream(Stream):
         self.sampler = sampler
         self.place = place
         self.by_row = by_row
+        self.step = None
 
     @property
     def for_training(self) -> bool:
@@ -127,7 +129,7 @@ class SampleStream(Stream):
     def _layout(self, shape: tuple[Any, ...]) -> tuple[Any, Callable[[Tensor], Tensor]]:
         """Return how many numbers a sample takes, and what gives all of them their shape."""
         sampler, lead, rest = self.sampler, shape[0], tuple(shape[1:])
-        if not self.by_row:
+        if not self.by_row or self._has_no_rows(lead):
             return _product(shape), lambda numbers: ops.reshape(numbers, shape)
         shared = isinstance(lead, int) and lead == 1
         if not (shared or sampler.fixed_masks):
@@ -142,11 +144,21 @@ class SampleStream(Stream):
 
         return _product(rest), for_each_row
 
+    def _has_no_rows(self, lead: Any) -> bool:
+        """Return whether `lead` counts something else than rows, such as the nodes of a graph."""
+        sampler = self.sampler
+        return sampler.off_rows and isinstance(lead, int) and lead != _known(sampler.rows)
+
+
+def _known(size: Any) -> int | None:
+    return size if isinstance(size, int) else None
+
 
 def _product(sizes: tuple[Any, ...]) -> Any:
+    """Return an int, or an int64 scalar where a size is a tensor: int32 might overflow."""
     product: Any = 1
     for size in sizes:
-        product = product * size
+        product = product * (size if isinstance(size, int) else ops.cast(size, "int64"))
     return product
 
 

@@ -1,10 +1,11 @@
 """Defines what a layer draws random numbers from, and the stream that it draws from in training.
 
-Every number is a function of a key, the layer's step, the layer's place in its model and the
-index of the number within one call. On TensorFlow it is Philox 4x32-10 (Salmon et al., 2011,
-"Parallel random numbers: as easy as 1, 2, 3"), whose words any program can compute again:
+Every number is a function of a key, the layer's step, the number of the call in that step, the
+layer's place in its model and the index of the number within one call. On TensorFlow it is Philox
+4x32-10 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3"), whose words any
+program can compute again:
 
-    key     = the two 32-bit words of the layer's key
+    key     = the two 32-bit words of the layer's key, the number of the call added to the second
     counter = (block index: 64 bits, tag: 32 bits, step: 32 bits)
     tag     = place << 16 | replica << 4 | draw
 
@@ -40,7 +41,10 @@ class Stream(Protocol):
 
     @property
     def for_training(self) -> bool:
-        """Whether this is a training call: it counts as a step, and a backward pass may follow."""
+        """Whether this is a training call: a backward pass may follow."""
+
+    # The training step that the call belongs to, an int32 scalar tensor; None where there is none.
+    step: Any
 
     def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
         """Return independent integers, uniform over 0 .. 2**width - 1, of the given shape.
@@ -66,15 +70,22 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class TrainingStream(Stream):
-    """The stream of one layer at one training step.
+    """The stream of one call of a layer in training.
 
     key: int32 tensor of shape (2,); step: int32 scalar tensor; place: the layer's place in the
-    model that runs, 0 to 65535, which keeps apart two layers that have the same key.
+    model that runs, 0 to 65535, which keeps apart two layers that have the same key; number: that
+    of the call among those that the layer makes in one step, an int or an int32 scalar tensor.
     """
 
     key: Tensor
     step: Tensor
     place: int
+    number: Any = 0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.number, int) and self.number == 0):  # most calls are the first
+            words = ops.stack([ops.cast(word, "int32") for word in (0, self.number)])
+            object.__setattr__(self, "key", self.key + words)
 
     @property
     def for_training(self) -> bool:
@@ -91,7 +102,7 @@ class TrainingStream(Stream):
     def fraction(self) -> Tensor:
         # A golden-ratio sequence: over n steps its mean is within 3 / n of one half, and it costs
         # a multiplication.
-        mixed = self.step * _GOLDEN + self.key[0]
+        mixed = (self.step + self.number) * _GOLDEN + self.key[0]
         return ops.cast(ops.bitwise_and(mixed, 0xFFFFFF), "float32") * 2.0**-24
 
 

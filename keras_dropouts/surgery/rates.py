@@ -10,6 +10,7 @@ import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.keras_internals.layers import unlocked
+from keras_dropouts.keras_internals.rate_attributes import lacks_seed_generator
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
@@ -57,7 +58,7 @@ def set_rates(
     """
     if not isinstance(model, keras.Model):
         raise invalid("model", "a keras.Model", model)
-    sources = [source for source in noise_sources(model) if source.attribute != "stddev"]
+    sources = [source for source in noise_sources(model) if source.is_probability]
     if not sources:
         raise invalid("model", "a model with dropout layers", model, "`add_dropout` puts some in.")
     chosen = [(source, value) for source, value in _choose(sources, rate) if value is not None]
@@ -93,15 +94,15 @@ def _choose(sources: list[NoiseSource], rate: Any) -> list[tuple[NoiseSource, An
 
 def _is_on(source: NoiseSource) -> bool:
     """Return whether it is a dropout layer, or an argument of a layer that asks for dropout."""
-    return source.attribute == "rate" or source.rate > 0.0
+    return source.argument is None or source.rate > 0.0
 
 
 def _names(source: NoiseSource) -> list[str]:
     """Return what a source may be called, the most particular name first."""
     kind = type(source.layer).__name__
-    if source.attribute == "rate":
+    if source.argument is None:
         return [source.path, kind]
-    argument = f"{source.path}/{source.attribute.lstrip('_')}"
+    argument = f"{source.path}/{source.argument}"
     return [argument, source.path, kind] if source.rate > 0.0 else [argument]
 
 
@@ -114,8 +115,14 @@ def set_rate(source: NoiseSource, value: float) -> None:
         source.layer.rate = value
         return
     for thing, name in _holders(source):
-        setattr(thing, name, value)
-        _give_seed_generator(thing, value)
+        held = getattr(thing, name, None)
+        if isinstance(held, keras.Variable):
+            held.assign(source.held(value))
+        else:
+            setattr(thing, name, source.held(value))
+        if value > 0.0 and lacks_seed_generator(thing):
+            with unlocked(thing):
+                thing.seed_generator = keras.random.SeedGenerator(thing.seed)
 
 
 @contextmanager
@@ -132,7 +139,7 @@ def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]
     for source in sources:
         if source.ours:
             raise invalid("sources", "noise sources of Keras", source)
-        overlays += [(thing, name, value) for thing, name in _holders(source)]
+        overlays += [(thing, name, source.held(value)) for thing, name in _holders(source)]
     with overlaid_in_thread(overlays):
         yield
 
@@ -145,10 +152,3 @@ def _holders(source: NoiseSource) -> list[tuple[Any, str]]:
     names = [name for name in rate_attributes(source.layer) if "." in name]
     found = [holder(source.layer, name) for name in (source.attribute, *names)]
     return [(thing, name) for thing, name in found if thing is not None]
-
-
-def _give_seed_generator(layer: Any, rate: float) -> None:
-    """Give a Keras layer that was made with a rate of 0 what it needs to draw numbers."""
-    if rate > 0.0 and getattr(layer, "seed_generator", None) is None:
-        with unlocked(layer):
-            layer.seed_generator = keras.random.SeedGenerator(getattr(layer, "seed", None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,17 @@ import keras
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.keras_internals.graphs import inbound_nodes, is_graph
-from keras_dropouts.keras_internals.layers import children, parts, unlocked
-from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.keras_internals.layers import children, own_attributes, parts, unlocked
 from keras_dropouts.surgery.clone import carry_state, clone_layer
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
-from keras_dropouts.surgery.sources import is_removable
+from keras_dropouts.surgery.sources import (
+    holder,
+    is_noise_layer,
+    noise_sources,
+    rate_attributes,
+    walk,
+)
 
 
 def replace_dropout(
@@ -24,8 +30,10 @@ def replace_dropout(
 
     Dropout layers of Sequential and Functional models are replaced, in nested models and in
     `TimeDistributed` too. Those that a custom layer holds in its attributes, lists and dicts are
-    replaced in the copy of that layer; as its class makes its own dropout again when a saved
-    model is loaded, keep such a model by `save_weights` and do the replacement again.
+    replaced in the copy of that layer, whatever the attributes are called. `dropout=` of attention
+    and recurrent layers is no layer; where it is above 0 it stays, which a warning says. As the
+    class of a custom layer makes its own dropout again when a saved model is loaded, keep such a
+    model by `save_weights` and do the replacement again.
 
     Args:
         model: A built Sequential or Functional model.
@@ -48,47 +56,104 @@ def replace_dropout(
     """
     check_model(model)
     _check_function(function)
-
-    def choose(layer: Any) -> Any:
-        if not isinstance(layer, BaseDropout) and not is_removable(layer):
-            return None
-        return _checked(function(layer), layer)
-
-    def replace(layer: Any) -> list[Any] | None:
-        chosen = choose(layer)
-        return None if chosen is None else [chosen]
-
-    new = rewrite(model, replace)
-    _replace_inside(new, choose)
+    replacement = _Replacement(function)
+    new = replacement.of_graph(model)
+    replacement.inside(new)
+    replacement.report(new)
     return new
 
 
-def _replace_inside(model: Any, choose: Callable[[Any], Any]) -> None:
-    """Replace what is left of the dropout layers: attributes of custom layers."""
-    for layer in parts(model, include_self=False):
-        # Keras's own layers and wrappers of ours hold parts whose rates belong to them.
-        if is_graph(layer) or type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts"):
-            continue
-        # PyTorch keeps parts that are modules beside the other attributes.
-        for name, value in [*vars(layer).items(), *vars(layer).get("_modules", {}).items()]:
-            if not name.startswith("_"):
-                _replace_in(layer, name, value, choose)
+class _Replacement:
+    """Asks for each dropout layer of a model once, and remembers what was asked for and made."""
+
+    def __init__(self, function: Callable[[Any], keras.layers.Layer | None]) -> None:
+        self.function = function
+        self.answers: dict[int, Any] = {}
+        self.asked: list[Any] = []  # an id is only good for as long as the object lives
+        self.made: set[int] = set()  # what came in place of others
+        self.kept: set[int] = set()  # copies of what was to stay
+        self.seen: set[int] = set()
+
+    def choose(self, layer: Any) -> Any:
+        """Return the new layer for a dropout layer; None for one to keep and for any other."""
+        if not is_noise_layer(layer):
+            return None
+        if id(layer) not in self.answers:
+            self.asked.append(layer)
+            chosen = self.answers[id(layer)] = _checked(self.function(layer), layer)
+            self.made.update(map(id, [] if chosen is None else parts(chosen)))
+        return self.answers[id(layer)]
+
+    def of_graph(self, graph: keras.Model) -> keras.Model:
+        """Return a graph model with new layers in place of those of its graph."""
+
+        def replace(layer: Any) -> list[Any] | None:
+            chosen = self.choose(layer)
+            return None if chosen is None else [chosen]
+
+        new = rewrite(graph, replace)
+        asked = {path for path, layer in walk(graph) if id(layer) in self.answers}
+        self.kept.update(id(layer) for path, layer in walk(new) if path in asked)
+        return new
+
+    def inside(self, layer: Any) -> None:
+        """Replace what is left of the dropout layers: attributes of layers that are no graphs."""
+        if id(layer) in self.seen or id(layer) in self.made:
+            return
+        self.seen.add(id(layer))
+        # The parts of other layers of Keras, and of wrappers of ours, have rates that belong to
+        # their wholes.
+        known = type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts")
+        if not is_graph(layer) and (not known or isinstance(layer, keras.layers.TimeDistributed)):
+            self._in_attributes(layer)
+        for part in children(layer):
+            if isinstance(part, keras.layers.Layer):
+                self.inside(part)
+
+    def _in_attributes(self, layer: Any) -> None:
+        attributes = own_attributes(layer)
+        held = {id(part): part for value in attributes.values() for part in _layers_in(value)}
+        # A rate that the layer hands to a part of its own is the layer's.
+        owned = {id(holder(layer, name)[0]) for name in rate_attributes(layer) if "." in name}
+        mine = {id(part) for part in children(layer)} - owned
+        new = {key: self._stand_in(part) for key, part in held.items() if key in mine}
+        new = {key: part for key, part in new.items() if part is not None}
+        for name, value in attributes.items():
+            if not any(id(part) in new for part in _layers_in(value)):
+                continue
+            with unlocked(layer):
+                delattr(layer, name)
+                kept = [part for part in children(layer) if id(part) not in new]
+                children(layer)[:] = kept
+                swap = keras.tree.map_structure(lambda part: new.get(id(part), part), value)
+                setattr(layer, name, swap)
+
+    def _stand_in(self, part: Any) -> Any:
+        if not is_graph(part):
+            return self.choose(part)
+        # A Sequential or Functional model in an attribute is made anew as the whole model is.
+        return self.of_graph(part) if any(map(is_noise_layer, parts(part))) else None
+
+    def report(self, new: Any) -> None:
+        """Warn of rates that stay as nobody was asked for them: arguments of other layers."""
+        known = self.made | self.kept | set(self.answers)
+        left = [
+            f"{source.path!r} ({type(source.layer).__name__}, {source.attribute.lstrip('_')}="
+            f"{source.rate:.4g})"
+            for source in noise_sources(new)
+            if source.rate > 0.0 and id(source.layer) not in known
+        ]
+        if left:
+            warnings.warn(
+                f"These rates of model {new.name!r} belong to layers that do more than to drop, "
+                f"so no layer can replace them and they stay: {', '.join(left)}. `set_rates` "
+                f"changes them.",
+                stacklevel=3,
+            )
 
 
-def _replace_in(layer: Any, name: str, value: Any, choose: Callable[[Any], Any]) -> None:
-    new = {
-        id(part): choose(part)
-        for part in keras.tree.flatten(value)
-        if isinstance(part, keras.layers.Layer) and part in children(layer)
-    }
-    if all(part is None for part in new.values()):
-        return
-    with unlocked(layer):
-        delattr(layer, name)
-        held = children(layer)
-        held[:] = [part for part in held if new.get(id(part)) is None]
-        swapped = keras.tree.map_structure(lambda part: new.get(id(part)) or part, value)
-        setattr(layer, name, swapped)
+def _layers_in(value: Any) -> list[Any]:
+    return [part for part in keras.tree.flatten(value) if isinstance(part, keras.layers.Layer)]
 
 
 def add_dropout(

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.keras_internals.bidirectional import directions, put_directions
 from keras_dropouts.keras_internals.graphs import (
     functional_class,
     inbound_nodes,
@@ -125,9 +126,18 @@ class _Rewriter:
             return [self.model(operation)]
         if type(operation) is keras.layers.TimeDistributed:
             return self._time_distributed(operation)
+        if type(operation) is keras.layers.Bidirectional:
+            return [self._bidirectional(operation)]
         clone = clone_layer(operation, _copy_graph)
         self.clones.append((operation, clone))
         return [clone]
+
+    def _bidirectional(self, layer: Any) -> Any:
+        new = clone_layer(layer, _copy_graph)
+        made = [self.stand_ins(direction) for direction in directions(layer)]
+        put_directions(new, [stand_in for (stand_in,) in made])
+        new.trainable = layer.trainable
+        return new
 
     def _time_distributed(self, layer: Any) -> list[Any]:
         config = {key: value for key, value in layer.get_config().items() if key != "layer"}

@@ -1,49 +1,21 @@
-"""Lists the noise sources of Keras in one table, and finds every noise source in a model."""
+"""Finds every noise source in a model: layers of this package, of Keras and of the table."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 
+from keras_dropouts.arguments import is_real
 from keras_dropouts.keras_internals.layers import children
-from keras_dropouts.keras_internals.rate_attributes import (
-    GROUP_QUERY_ATTENTION,
-    MULTI_HEAD_ATTENTION,
-    is_dropout_cell,
-)
 from keras_dropouts.layers.base import BaseDropout
+from keras_dropouts.surgery.noise_table import noise_kind
 from keras_dropouts.types import Layer
 
-_CELL = ("dropout", "recurrent_dropout")
-
-# Class -> attributes that hold a rate (or a standard deviation). A dot leads into a part of the
-# layer. Recurrent layers are not listed: their rates live in their cells.
-RATE_ATTRIBUTES: dict[type, tuple[str, ...]] = {
-    keras.layers.Dropout: ("rate",),  # SpatialDropout1D to 3D are kinds of it
-    keras.layers.AlphaDropout: ("rate",),
-    keras.layers.GaussianDropout: ("rate",),
-    keras.layers.GaussianNoise: ("stddev",),
-    keras.layers.LSTMCell: _CELL,
-    keras.layers.GRUCell: _CELL,
-    keras.layers.SimpleRNNCell: _CELL,
-    keras.layers.MultiHeadAttention: MULTI_HEAD_ATTENTION,
-    keras.layers.GroupQueryAttention: GROUP_QUERY_ATTENTION,
-    keras.layers.Attention: ("dropout",),  # AdditiveAttention is a kind of it
-}
-
-# Layers that are nothing but noise, so that a graph is the same function without them at
-# inference. Only these and kinds of them are taken out of a graph.
-REMOVABLE: tuple[type, ...] = (
-    BaseDropout,
-    keras.layers.Dropout,
-    keras.layers.AlphaDropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-)
+_MAGNITUDES = ("stddev", "router_jitter_noise")  # of noise, which are no probabilities
 
 
 @dataclass(frozen=True)
@@ -60,13 +32,42 @@ class NoiseSource:
         """Whether the layer is one of this package's."""
         return isinstance(self.layer, BaseDropout)
 
+    @property
+    def argument(self) -> str | None:
+        """The argument of the layer that this is, None where it is the rate of a dropout layer.
+
+        `dropout` of recurrent and attention layers is such an argument, and a standard deviation.
+        """
+        noise = self.ours or (is_noise_layer(self.layer) and self.is_probability)
+        alone = self.ours or len(rate_attributes(self.layer)) == 1
+        return None if noise and alone else self.attribute.lstrip("_")
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether the rate is a probability of dropping, and not a standard deviation."""
+        return self.attribute not in _MAGNITUDES
+
+    def held(self, rate: float) -> float:
+        """Return what the attribute of the layer is for a rate: where it keeps, 1 - rate."""
+        kind = None if self.ours else noise_kind(self.layer)
+        return 1.0 - rate if kind is not None and kind.keeps else rate
+
 
 def rate_attributes(layer: Layer) -> tuple[str, ...]:
-    """Return the names of the attributes of a Keras layer that hold a rate."""
-    for kind, attributes in RATE_ATTRIBUTES.items():
-        if isinstance(layer, kind):
-            return attributes
-    return _CELL if is_dropout_cell(layer) else ()
+    """Return the names of the attributes of a layer that hold a rate; none for one of ours."""
+    kind = noise_kind(layer)
+    found = () if kind is None else kind.attributes
+    # Of several under one name some have one attribute and some the other.
+    own = tuple(name for name in found if "." in name or hasattr(layer, name))
+    return own or found[:1]
+
+
+def rates_of_layer(layer: Layer) -> list[float]:
+    """Return the rates that a layer that is not one of ours holds now."""
+    kind = noise_kind(layer)
+    held = [as_rate(getattr(*holder(layer, each), None)) for each in rate_attributes(layer)]
+    found = [each for each in held if each is not None]
+    return [1.0 - each for each in found] if kind is not None and kind.keeps else found
 
 
 def holder(layer: Layer, attribute: str) -> tuple[Any, str]:
@@ -78,6 +79,16 @@ def holder(layer: Layer, attribute: str) -> tuple[Any, str]:
     return functools.reduce(lambda thing, part: getattr(thing, part, None), parts, layer), last
 
 
+def is_noise_layer(layer: Layer) -> bool:
+    """Return whether a layer is there for its noise alone; one of ours may wrap another layer."""
+    if isinstance(layer, BaseDropout):
+        return True
+    kind = noise_kind(layer)
+    if kind is None or kind.only_noise is not None:
+        return kind is not None and bool(kind.only_noise)
+    return not layer.weights and not children(layer)
+
+
 def is_removable(layer: Layer) -> bool:
     """Return whether a layer is the identity once dropout is off."""
     if isinstance(layer, keras.layers.TimeDistributed):
@@ -85,7 +96,7 @@ def is_removable(layer: Layer) -> bool:
     # A wrapping layer of ours (ConcreteDropout) has something left to stand in for it.
     if isinstance(layer, BaseDropout):
         return layer.stripped() is None
-    return isinstance(layer, REMOVABLE)
+    return is_noise_layer(layer)
 
 
 def walk(layer: Layer, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -108,7 +119,7 @@ def _walk(layer: Layer, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
 
 
 def noise_sources(model: Any) -> list[NoiseSource]:
-    """Return every rate in a layer or model, layers of this package and Keras's own.
+    """Return every rate in a layer or model, of layers of this package and of the table.
 
     Rates of 0 are listed too: a dropout layer with rate 0 is a layer in the summary.
     """
@@ -122,12 +133,17 @@ def noise_sources(model: Any) -> list[NoiseSource]:
             continue
         for attribute in rate_attributes(layer):
             thing, last = holder(layer, attribute)
+            value = as_rate(getattr(layer, last, None))
             if thing is not layer:  # listed once, with the layer that owns it
                 owned.add(id(thing))
-            elif _is_rate(getattr(layer, last, None)):
-                found.append(NoiseSource(path, layer, attribute, float(getattr(layer, last))))
+            elif value is not None:
+                source = NoiseSource(path, layer, attribute, value)
+                found.append(replace(source, rate=source.held(value)))
     return found
 
 
-def _is_rate(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def as_rate(value: Any) -> float | None:
+    """Return a number, or the value of a scalar variable, as a float; None for all else."""
+    if isinstance(value, keras.Variable) and len(value.shape) == 0:
+        value = float(keras.ops.convert_to_numpy(value.value))
+    return float(value) if is_real(value) else None

@@ -1,4 +1,4 @@
-"""RDrop: its loss is the paper's, its metrics those of one sample, and the model inside serves."""
+"""Tests of RDrop: the paper's loss, metrics of one sample, and the served inner model."""
 
 from __future__ import annotations
 

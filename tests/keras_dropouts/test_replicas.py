@@ -1,4 +1,4 @@
-"""Training on several devices, in several processes and on one backend after the other."""
+"""Tests of training on several devices, in several processes, and on one backend after another."""
 
 from __future__ import annotations
 

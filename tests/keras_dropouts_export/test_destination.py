@@ -1,4 +1,4 @@
-"""Tests of the path of an artifact: checked before, untouched on failure, clean after."""
+"""Tests that an artifact's path is checked first, kept on failure, and left clean."""
 
 import os
 import stat
@@ -6,7 +6,8 @@ import stat
 import pytest
 
 import keras_dropouts_export as kde
-from keras_dropouts_export import destination, pipeline
+from keras_dropouts_export import pipeline
+from keras_dropouts_export.destination import path_checks, renames, work_folder
 from keras_dropouts_export.formats.onnx import onnx_writer
 from keras_dropouts_export.formats.saved_model import saved_model_writer
 from served import dense_model
@@ -48,7 +49,7 @@ def test_a_missing_folder_and_a_file_for_a_folder(export, name, tmp_path):
 
 @both
 def test_a_folder_that_is_not_writable(export, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(destination.os, "access", lambda *_: False)
+    monkeypatch.setattr(path_checks.os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
         export(dense_model(), tmp_path / name)
     monkeypatch.undo()
@@ -56,7 +57,7 @@ def test_a_folder_that_is_not_writable(export, name, tmp_path, monkeypatch):
     def refuse(**_):
         raise PermissionError
 
-    monkeypatch.setattr(destination.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(work_folder.tempfile, "mkdtemp", refuse)
     with pytest.raises(PermissionError, match="Expected a path in a writable folder"):
         export(dense_model(), tmp_path / name)
 
@@ -102,7 +103,7 @@ def test_what_was_there_stays_on_any_failure(export, name, error, when, tmp_path
     module, function = {
         "write": WRITERS[export],
         "verify": (pipeline, "compare"),
-        "place": (destination.os, "replace"),
+        "place": (renames, "exchange"),
     }[when]
 
     def fail(*args, **_):
@@ -120,21 +121,15 @@ def test_what_was_there_stays_on_any_failure(export, name, error, when, tmp_path
     assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
-def test_a_folder_comes_back_when_the_last_rename_fails(tmp_path, monkeypatch):
-    kde.export_saved_model(dense_model(), tmp_path / "m")
-    before = contents(tmp_path)
-    replace, calls = os.replace, []
-
-    def second_fails(*args):
-        calls.append(args)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        replace(*args)
-
-    monkeypatch.setattr(destination.os, "replace", second_fails)
-    with pytest.raises(KeyboardInterrupt):
-        kde.export_saved_model(dense_model(), tmp_path / "m", overwrite=True)
-    assert contents(tmp_path) == before
+@both
+def test_the_current_folder_may_change_meanwhile(export, name, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    report = export(dense_model(), name, progress=lambda _: os.chdir(tmp_path / "there"))
+    assert report.path == name
+    assert [each.name for each in (tmp_path / "here").iterdir()] == [name]
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 @both

@@ -1,4 +1,4 @@
-"""What a plain Keras export gets wrong, put down to the layer and the cause."""
+"""Tests that doctor says what a plain Keras export gets wrong, with the layer and the cause."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every registered layer through strip, freeze, ONNX and Monte-Carlo ONNX."""
+"""Tests every registered layer through strip, freeze, ONNX and Monte-Carlo ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public names of the package: found when they are used, and known to type checkers."""
+"""Tests that public names are found when they are used, and are known to type checkers."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""The way of every export: its steps, its report, and nothing written unless it is the model."""
+"""Tests the steps of every export, its report, and that a wrong file is never written."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every model of the zoo through strip, SavedModel, ONNX and verify."""
+"""Tests every model of the zoo through strip, SavedModel, ONNX and verify."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every layer of Keras through strip, SavedModel, ONNX and verify."""
+"""Tests every layer of Keras through strip, SavedModel, ONNX and verify."""
 
 import inspect
 

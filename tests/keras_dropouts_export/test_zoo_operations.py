@@ -1,4 +1,4 @@
-"""Functions of keras.ops in ONNX: at the default opset, and ours at the lowest."""
+"""Tests functions of keras.ops in ONNX: at the default opset, and ours at the lowest."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A program: Keras's DataParallel on JAX, over two host devices."""
+"""Trains with Keras's DataParallel on JAX, over two host devices; run as a program."""
 
 import sys
 

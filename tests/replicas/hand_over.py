@@ -1,4 +1,4 @@
-"""A program: load a model that another backend saved, or make one; train it and save it."""
+"""Loads a model that another backend saved, or makes one; trains and saves it; run as a program."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A program: MirroredStrategy over two logical CPU devices."""
+"""Trains with MirroredStrategy over two logical CPU devices; run as a program."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A program: one of two workers of a MultiWorkerMirroredStrategy; TF_CONFIG says which."""
+"""Runs one of two workers of a MultiWorkerMirroredStrategy; TF_CONFIG says which."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The model that the replica programs train, and what must hold for it afterwards."""
+"""Makes the model that the replica programs train, and checks what must hold for it afterwards."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from keras_dropouts_export import formats, pipeline
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.pipeline import Progress, Request
 from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def export_onnx(
@@ -24,6 +25,7 @@ def export_onnx(
     chunk_size: int | None = None,
     rng: str = "philox",
     input_signature: Any = None,
+    sample_inputs: Any = None,
     overwrite: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
@@ -58,6 +60,11 @@ def export_onnx(
         input_signature: None, or what the model takes as its first argument (a tuple: its
             arguments), as a structure of `tf.TensorSpec` or `keras.InputSpec`: for a subclassed
             model with integer inputs or several arguments, or to fix a dynamic dimension.
+        sample_inputs: None, or inputs that model and file are compared on, in place of random ones:
+            an array, or a tuple, list or dict of arrays, as the model takes them, or a dict by the
+            names of the inputs. They are for a model that takes no random numbers. All rows are
+            tried, the first alone and the first two. Where no `input_signature` is given they also
+            say dtypes and ranks of the inputs of a subclassed model.
         overwrite: Whether to replace a file at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
         rtol: Relative tolerance of the comparison; see `verify`.
@@ -101,6 +108,7 @@ def export_onnx(
             ),
             comparison=Comparison(atol, rtol, seed),
             input_signature=input_signature,
+            sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
         )

@@ -11,6 +11,7 @@ from keras_dropouts_export import formats, pipeline
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.pipeline import Progress, Request
 from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def export_openvino(
@@ -19,6 +20,7 @@ def export_openvino(
     samples: int | None = None,
     *,
     input_signature: Any = None,
+    sample_inputs: Any = None,
     overwrite: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
@@ -37,6 +39,7 @@ def export_openvino(
             the same name beside it.
         samples: None; a number is an error that says what OpenVINO lacks for Monte-Carlo dropout.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`.
         overwrite: Whether to replace files at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
         rtol: Relative tolerance of the comparison; see `verify`.
@@ -69,6 +72,7 @@ def export_openvino(
             sampling=MonteCarlo.asked_for(samples),
             comparison=Comparison(atol, rtol, seed),
             input_signature=input_signature,
+            sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
         )

@@ -11,6 +11,7 @@ from keras_dropouts_export import formats, pipeline
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.pipeline import Progress, Request
 from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def export_saved_model(
@@ -22,6 +23,8 @@ def export_saved_model(
     uncertainty: bool = False,
     chunk_size: int | None = None,
     input_signature: Any = None,
+    sample_inputs: Any = None,
+    second_process: bool = False,
     overwrite: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
@@ -45,6 +48,11 @@ def export_saved_model(
         uncertainty: As for `export_onnx`.
         chunk_size: As for `export_onnx`.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`.
+        second_process: Whether the folder is run in a second process too, which has neither the
+            model nor this package, at the cost of one import of TensorFlow. It is run there anyway
+            where it holds tables, other resources or operations that are not TensorFlow's own:
+            all else is the same in every process.
         overwrite: Whether to replace a SavedModel at `path`.
         atol: Absolute tolerance of the comparison; see `verify`.
         rtol: Relative tolerance of the comparison; see `verify`.
@@ -83,8 +91,9 @@ def export_saved_model(
                 uncertainty=uncertainty,
                 chunk_size=chunk_size,
             ),
-            comparison=Comparison(atol, rtol, seed),
+            comparison=Comparison(atol, rtol, seed, second_process),
             input_signature=input_signature,
+            sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
         )

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.finding import Finding, Findings
 from keras_dropouts_export.formats.saved_model.saved_model_audit import graph_findings
+from keras_dropouts_export.printable import printable
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class AuditReport:
         return not (self.random_ops or self.state_writes or self.unknown_ops or self.host_ops)
 
     def __str__(self) -> str:
-        lines = [f"audit of {self.path} ({self.format}, {self.operations} operations)"]
+        lines = [f"audit of {printable(self.path)} ({self.format}, {self.operations} operations)"]
         for label, findings in (
             ("random operations", self.random_ops),
             ("state writes", self.state_writes),
@@ -87,6 +89,8 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
     >>> [str(finding) for finding in kde.audit("g.onnx").random_ops]
     ["RandomNormal 'noise' in the main graph"]
     """
+    if isinstance(path, (str, os.PathLike)):
+        recover(Path(os.path.abspath(path)))
     found = format_at(path)
     return _report(str(path), found.name, found.findings(Path(path)), allow)
 

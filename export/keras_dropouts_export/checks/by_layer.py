@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_dropouts_export.checks.artifact_process import Runtime
 from keras_dropouts_export.checks.largest_error import largest_error
-from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Arrays
+from keras_dropouts_export.layer_names import layer_of
+from keras_dropouts_export.tracing.freezing import frozen
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 
@@ -32,7 +33,7 @@ class LayerError:
 
 
 def errors_by_layer(
-    function: InferenceFunction, path: Path, inputs: Arrays
+    function: InferenceFunction, path: Path, inputs: Arrays, runtime: Runtime
 ) -> tuple[LayerError, ...]:
     """Return the error of each layer for one set of inputs, in the order of the artifact.
 
@@ -40,17 +41,20 @@ def errors_by_layer(
     traced graph. There are none in a format that keeps no inner names, and in an artifact that was
     made from a model of other names.
     """
-    frozen = convert_variables_to_constants_v2(function.concrete, aggressive_inlining=True)
+    try:
+        constant = frozen(function.concrete, function.name, aggressive_inlining=True)
+    except ExportError:  # of a graph that a SavedModel holds as it is
+        return ()
     known = {
         tensor.name: tensor
-        for operation in frozen.graph.get_operations()
+        for operation in constant.graph.get_operations()
         for tensor in operation.outputs
         if tensor.dtype.is_floating
     }
-    got = format_at(path).inner_values(path, list(known), inputs)
+    got = runtime.inner_values(path, list(known), inputs)
     if not got:
         return ()
-    fetched = frozen.prune(frozen.inputs, [known[name] for name in got])
+    fetched = constant.prune(constant.inputs, [known[name] for name in got])
     tensors = [tf.constant(inputs[each.name], each.dtype) for each in function.inputs]
     wanted = dict(zip(got, (each.numpy() for each in fetched(*tensors)), strict=True))
     return _grouped(function.name, wanted, got)
@@ -76,15 +80,6 @@ def _error(got: np.ndarray, wanted: np.ndarray) -> float | None:
     if got.shape != wanted.shape or not wanted.size:
         return None
     return largest_error(got, wanted)
-
-
-def layer_of(tensor: str, model: str) -> str:
-    """Return the layers that a tensor is in, as a path from the model down."""
-    # TensorFlow adds a number to each scope, as the model was called before.
-    parts = [re.sub(r"_[0-9]+$", "", part) for part in tensor.split("/")[:-1]]
-    if parts and parts[0] in (model, re.sub(r"_[0-9]+$", "", model)):
-        parts = parts[1:]
-    return "/".join(parts) or model
 
 
 def first_difference(errors: tuple[LayerError, ...], allowed: float) -> LayerError | None:

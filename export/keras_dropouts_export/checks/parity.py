@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts_export.checks.artifact_process import Runtime
 from keras_dropouts_export.checks.by_layer import (
     LayerError,
     errors_by_layer,
@@ -21,10 +22,12 @@ from keras_dropouts_export.checks.by_layer import (
     plot,
 )
 from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays, Run
 from keras_dropouts_export.options import Comparison
+from keras_dropouts_export.printable import printable
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 # What an output may differ by: atol + rtol * (its largest absolute value). From the most precise
@@ -47,6 +50,8 @@ class ParityRow:
     max_abs_error: float
     allowed: float
     repeatable: bool
+    # Of a row that differs: how far the model's own output moves with its inputs by one step.
+    own_change: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -90,18 +95,27 @@ class ParityReport:
 
     def __str__(self) -> str:
         verdict = "equal" if self.ok else "NOT equal"
-        lines = [f"parity of {self.path}: {verdict}, largest error {self.max_abs_error:.3g}"]
+        lines = [
+            f"parity of {printable(self.path)}: {verdict}, largest error {self.max_abs_error:.3g}"
+        ]
         rows = (*self.rows, *self.other_seed)
-        width = max((len(row.output) for row in rows), default=0)
+        width = max((len(printable(row.output)) for row in rows), default=0)
         for row in rows:
             mark = "ok" if row.ok else "differs" if row.repeatable else "differs between runs"
             lines.append(
-                f"  {row.output:<{width}}  batch {row.batch}  {row.runtime:<21}  "
+                f"  {printable(row.output):<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
             )
+        if self.stability:
+            lines.append(f"  {self.stability}")
         if self.first_difference:
             lines.append(f"  the first layer that differs is {self.first_difference!r}")
         return "\n".join(lines)
+
+    @property
+    def stability(self) -> str:
+        """What tells an unstable model from a wrong file, empty where nothing differs."""
+        return told_apart((row.own_change, row.allowed) for row in self.rows if not row.ok)
 
     @property
     def first_difference(self) -> str | None:
@@ -126,34 +140,55 @@ class ParityReport:
         )
         head = {"ok": self.ok, "path": self.path, "max_abs_error": self.max_abs_error}
         layers = [asdict(each) for each in self.layers]
-        where = {"first_difference": self.first_difference, "layers": layers}
+        where = {
+            "stability": self.stability,
+            "first_difference": self.first_difference,
+            "layers": layers,
+        }
         return json.dumps({**head, "rows": rows, "other_seed": other, **where}, indent=2)
 
 
 def compare(
-    function: InferenceFunction, path: Path, comparison: Comparison, shown: str | None = None
+    function: InferenceFunction,
+    path: Path,
+    comparison: Comparison,
+    shown: str | None = None,
+    runtime: Runtime | None = None,
 ) -> ParityReport:
     """Compare an artifact with an inference function; see `keras_dropouts_export.verify`.
 
     Args:
         shown: The path to name in the report, where that is not `path`.
+        runtime: What runs the artifact, None for its format, in this process.
     """
-    runs = format_at(path).runs(path, function)
+    home = runtime or format_at(path)
+    runs = home.runs(path, function)
     rows: list[ParityRow] = []
     precision = lowest_precision(function.model)
     trials = list(trial_inputs(function, comparison.seed))
     while runs:  # one runtime at a time: each holds the weights
-        runtime = next(iter(runs))
-        run = runs.pop(runtime)
+        name_of_run = next(iter(runs))
+        run = runs.pop(name_of_run)
         for batch, inputs, expected in trials:
             for name, wanted, error, same in _differences(run, inputs, expected):
                 allowed = _allowed(wanted, comparison, precision)
-                rows.append(ParityRow(name, batch, runtime, error, allowed, same))
+                rows.append(ParityRow(name, batch, name_of_run, error, allowed, same))
         del run
+    asked = [inputs for _, inputs, _ in trials]
+    apart = format_at(path).answers_apart(path, function, asked, comparison.second_process)
+    for name_of_run, answers in apart.items():
+        for (batch, _, expected), got in zip(trials, answers, strict=True):
+            for name, wanted in expected.items():
+                error = largest_error(got[name], wanted)
+                allowed = _allowed(wanted, comparison, precision)
+                rows.append(ParityRow(name, batch, name_of_run, error, allowed, repeatable=True))
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
         return report
-    layers = errors_by_layer(function, path, trials[-1][1])
+    moved = moved_by_one_step(function, trials)
+    rows = [row if row.ok else replace(row, own_change=moved.get(row.output)) for row in rows]
+    report = replace(report, rows=tuple(rows))
+    layers = errors_by_layer(function, path, trials[-1][1], home)
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dropouts.types import Tensor
+from keras_dropouts_export.checks.artifact_process import Runtime
 from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
-from keras_dropouts_export.formats.format import Arrays, Exported
+from keras_dropouts_export.formats.format import Arrays, Exported, Run
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -23,7 +24,11 @@ _ALLOWED = 6.0
 
 
 def compare_samples(
-    exported: Exported, path: Path, comparison: Comparison, shown: str | None = None
+    exported: Exported,
+    path: Path,
+    comparison: Comparison,
+    shown: str | None = None,
+    runtime: Runtime | None = None,
 ) -> ParityReport:
     """Compare an artifact of Monte-Carlo dropout with its functions.
 
@@ -32,6 +37,7 @@ def compare_samples(
 
     Args:
         shown: The path to name in the report, where that is not `path`.
+        runtime: What runs the artifact, None for its format, in this process.
 
     Raises:
         ValueError: if the artifact cannot be loaded, or has other inputs or outputs.
@@ -40,13 +46,14 @@ def compare_samples(
     if function is None or sampling is None:
         raise ValueError("The export has no samples to compare.")
     rows: tuple[ParityRow, ...] = ()
-    if format_at(path).keeps_plain_function:
-        rows += compare(exported.plain, path, comparison).rows
+    home = runtime or format_at(path)
+    if home.keeps_plain_function:
+        rows += compare(exported.plain, path, comparison, runtime=home).rows
     if sampling.seeded:
-        rows += compare(function, path, comparison).rows
+        rows += compare(function, path, comparison, runtime=home).rows
     else:
         function = _without_seed(function)
-    other = _other_seed(function, path, sampling, comparison.seed)
+    other = _other_seed(function, home.runs(path, function), sampling, comparison.seed)
     return ParityReport(path=shown or str(path), rows=rows, other_seed=tuple(other))
 
 
@@ -60,12 +67,12 @@ def _without_seed(function: InferenceFunction) -> InferenceFunction:
 
 
 def _other_seed(
-    function: InferenceFunction, path: Path, sampling: MonteCarlo, seed: int
+    function: InferenceFunction, runs: dict[str, Run], sampling: MonteCarlo, seed: int
 ) -> list[ParityRow]:
     """Return a row for each output whose mean can be told, and runtime."""
     *_, (batch, inputs, expected) = trial_inputs(function, seed)
     found, differ = [], False
-    for runtime, run in format_at(path).runs(path, function).items():
+    for runtime, run in runs.items():
         same, changed = run(inputs), run(_with_other_seed(function, inputs))
         differ |= any(not np.array_equal(same[name], changed[name]) for name in same)
         for name, (mean, std) in _moments(expected).items():

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.checks.chosen_trials import chosen_trials
 from keras_dropouts_export.checks.input_domains import Domain, input_domains
+from keras_dropouts_export.checks.trial_sizes import OneTrial, Sizes, candidate_sizes
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import InferenceFunction, TensorInfo
 
 BATCH_SIZES = (1, 2, 7)
-# Pairs of sizes of a dynamic dimension; the first pair that the model takes is used. The first is
-# of a sequence, the next of an image, the last of sound.
-_LENGTHS: tuple[tuple[int, int], ...] = ((12, 17), (64, 96), (32, 64), (224, 256), (4000, 4800))
-# Tried last, for a model that takes one length only.
-_LENGTHS += tuple((length, length) for length in (64, 16, 77, 128, 256, 512))
 
 Inputs = dict[str, np.ndarray]
 
@@ -29,67 +26,87 @@ def trial_inputs(
     """Yield (batch size, inputs by name, the outputs of the model itself by name).
 
     Every dynamic dimension has two sizes over the batches. A model whose batch dimension is fixed
-    gets that one batch size.
+    gets that one batch size. Where the user chose inputs, they are tried and nothing else.
 
     Raises:
-        ExportError: if the function takes none of the inputs that were tried.
+        ExportError: if the function takes none of the inputs that were tried, or not those chosen.
     """
+    if function.chosen is not None:
+        yield from chosen_trials(function, np.random.default_rng(seed))
+        return
     random = np.random.default_rng(seed)
     domains = input_domains(function)
     fixed = {each.shape[0] for each in function.inputs if each.shape and each.shape[0] is not None}
     batches = sorted(fixed)[:1] or list(batch_sizes)
-    lengths = _accepted_lengths(function, batches[0], domains)
+    sizes = _accepted_sizes(function, batches[0], domains)
     for i, batch in enumerate(batches):
-        inputs = _inputs(function, batch, lengths[i % 2], domains, random)
+        inputs = _inputs(function, batch, sizes.of_trial(i), domains, random)
         yield batch, inputs, function.expected(inputs)
 
 
-def _accepted_lengths(
-    function: InferenceFunction, batch: int, domains: dict[str, Domain]
-) -> tuple[int, int]:
-    if not any(None in each.shape[1:] for each in function.inputs):
-        return _LENGTHS[0]
-    images = any(len(each.shape) > 3 for each in function.inputs)
-    problems: list[Exception] = []
-    for lengths in _LENGTHS[1:] if images else _LENGTHS:
-        try:
-            for length in lengths:
-                inputs = _inputs(function, batch, length, domains, np.random.default_rng(0))
-                function.expected(inputs)
-        except (tf.errors.OpError, ValueError) as error:  # too short for the model, most often
-            problems.append(error)
-        else:
-            return lengths
+def _accepted_sizes(function: InferenceFunction, batch: int, domains: dict[str, Domain]) -> Sizes:
+    """Return the first sizes with which the model runs and gives numbers."""
+    problems: list[str] = []
+    candidates = candidate_sizes([each.shape for each in function.inputs])
+    for sizes in candidates:
+        for each in (sizes, replace(sizes, positive=True)):
+            try:
+                numbers = [
+                    _gives_numbers(function, batch, each.of_trial(i), domains)
+                    for i in range(sizes.different)
+                ]
+            # Too short for the model, most often; a user's own `call` may raise anything.
+            except Exception as error:  # noqa: BLE001
+                problems.append(str(error))
+                break
+            if all(numbers):
+                return each
+            problems.append("An output holds no finite number.")
+    dynamic = f", with dynamic dimensions of {candidates}" if len(candidates) > 1 else ""
     raise ExportError(
-        f"Model {function.name!r} took none of the inputs that were tried, with dynamic dimensions "
-        f"of {_LENGTHS}. Fix them with `input_signature`. The last problem: {problems[-1]}"
-    ) from problems[-1]
+        f"Model {function.name!r} took none of the inputs that were tried{dynamic}. Choose inputs "
+        f"that it takes with `sample_inputs`, or fix dynamic dimensions with `input_signature`. "
+        f"The last problem: {problems[-1]}"
+    )
+
+
+def _gives_numbers(
+    function: InferenceFunction, batch: int, size: OneTrial, domains: dict[str, Domain]
+) -> bool:
+    """Run the model once, and return whether every output of floats has a finite number."""
+    inputs = _inputs(function, batch, size, domains, np.random.default_rng(0))
+    return all(
+        values.dtype.kind not in "fc" or not values.size or bool(np.isfinite(values).any())
+        for values in function.expected(inputs).values()
+    )
 
 
 def _inputs(
     function: InferenceFunction,
     batch: int,
-    length: int,
+    size: OneTrial,
     domains: dict[str, Domain],
     random: np.random.Generator,
 ) -> Inputs:
     return {
-        each.name: _values(each, batch, length, domains[each.name], random)
+        each.name: _values(each, size.shape(each.shape, batch), size, domains[each.name], random)
         for each in function.inputs
     }
 
 
 def _values(
-    info: TensorInfo, batch: int, length: int, domain: Domain, random: np.random.Generator
+    info: TensorInfo,
+    shape: list[int],
+    size: OneTrial,
+    domain: Domain,
+    random: np.random.Generator,
 ) -> np.ndarray:
-    shape = [
-        size if size is not None else batch if axis == 0 else length
-        for axis, size in enumerate(info.shape)
-    ]
     if info.dtype == "bool" or "mask" in info.name:
         return _mask(shape, random).astype(_numpy(info.dtype))
     if "int" in info.dtype or info.dtype == "string":
         return domain.draw(shape, info.dtype, random)
+    if size.positive:
+        return random.uniform(0.1, 1.0, shape).astype(_numpy(info.dtype))
     return random.standard_normal(shape).astype(_numpy(info.dtype))
 
 

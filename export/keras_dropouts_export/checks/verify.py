@@ -8,13 +8,17 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.arguments import check_positive
+from keras_dropouts_export.checks.artifact_process import Apart, Runtime
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def verify(
@@ -22,9 +26,12 @@ def verify(
     path: str | os.PathLike[str],
     *,
     input_signature: Any = None,
+    sample_inputs: Any = None,
+    second_process: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
+    time_limit: float | None = 600.0,
 ) -> ParityReport:
     """Compare an artifact with the model that it was exported from.
 
@@ -42,13 +49,20 @@ def verify(
         model: The built Keras model.
         path: An artifact of any format that this package exports.
         input_signature: As for `export_onnx`.
+        sample_inputs: As for `export_onnx`.
+        second_process: As for `export_saved_model`; the other formats have it in their runtimes,
+            which know nothing of the model.
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
         rtol: Relative tolerance, likewise.
         seed: Seed of the inputs, an integer in [0, 2**63).
+        time_limit: Seconds that the artifact may take in all, a finite number above 0. It is loaded
+            and run in a process of its own, so that a file that never ends, crashes its runtime or
+            fills the memory is an error; None runs it in this process and waits for it.
 
     Raises:
         FileNotFoundError: if nothing is at `path`.
-        ValueError: if the artifact cannot be read, or has other inputs or outputs than the model.
+        ValueError: if the artifact cannot be read, has other inputs or outputs than the model, or
+            takes longer than `time_limit`.
         ExportError: if the model cannot be traced.
 
     Example:
@@ -64,12 +78,20 @@ def verify(
     >>> kde.verify(model, "model.onnx").ok
     False
     """
-    comparison = Comparison(atol, rtol, seed)
-    found, place = format_at(path), Path(path)
-    text = found.sampling_in(place)
-    plain = inference_function(model, input_signature)
+    comparison = Comparison(atol, rtol, seed, second_process)
+    samples = SampleInputs.asked_for(sample_inputs)
+    if time_limit is not None:
+        check_positive(time_limit, "time_limit")
+    if isinstance(path, (str, os.PathLike)):
+        recover(Path(os.path.abspath(path)))
+    found: Runtime = format_at(path)
+    place = Path(path)
+    if time_limit is not None:
+        found = Apart(place.absolute(), time_limit)
+    plain = inference_function(model, input_signature, samples)
+    text = found.sampling_in(place.absolute())
     if text is None:
-        return compare(plain, place, comparison)
+        return compare(plain, place.absolute(), comparison, str(path), found)
     sampling = MonteCarlo.from_json(text, str(path))
     exported = Exported(plain, sampled_function(plain, sampling), sampling)
-    return compare_samples(exported, place, comparison)
+    return compare_samples(exported, place.absolute(), comparison, str(path), found)

@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from keras_dropouts_export import requirements
+from keras_dropouts_export.cli import standard_streams
 from keras_dropouts_export.errors import ExportError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is one message and exit status 1, no traceback."""
+    standard_streams.prepare()
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        status = _status(arguments)
+    sys.exit(status)
+
+
+def _status(arguments: Sequence[str] | None) -> int:
     try:
         requirements.check()
-        from keras_dropouts_export.cli.commands import cli  # it needs click
+        import click  # it may be missing
 
-        cli(args=arguments, prog_name=requirements.COMMAND)
-    except (ValueError, TypeError, OSError, ModuleNotFoundError, ExportError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
+        from keras_dropouts_export.cli.commands import cli
+
+        try:
+            found = cli.main(arguments, prog_name=requirements.COMMAND, standalone_mode=False)
+            return found if isinstance(found, int) else 0
+        except click.ClickException as error:
+            shown = io.StringIO()
+            error.show(shown)
+            standard_streams.complain(shown.getvalue().rstrip("\n"))
+            return error.exit_code
+        except click.Abort:
+            raise KeyboardInterrupt from None
+    except KeyboardInterrupt:
+        standard_streams.complain("Error: interrupted.")
+        return 1
+    except (ValueError, TypeError, OSError, MemoryError, ModuleNotFoundError, ExportError) as error:
+        standard_streams.complain(f"Error: {str(error) or type(error).__name__}")
+        return 1
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    standard_streams.complain(f"Warning: {message}")
 
 
 if __name__ == "__main__":

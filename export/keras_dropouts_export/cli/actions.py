@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import keras
 
 import keras_dropouts as kd
@@ -15,19 +14,22 @@ from keras_dropouts_export import doctor as diagnose
 from keras_dropouts_export import pipeline
 from keras_dropouts_export import verify as compare
 from keras_dropouts_export.api.any_format import export as export_by_name
+from keras_dropouts_export.cli.inputs_file import read_inputs
 from keras_dropouts_export.cli.model_file import read_model, write_verified
+from keras_dropouts_export.cli.standard_streams import say
 from keras_dropouts_export.cli.terminal import print_parity, print_rewritten, print_table, steps
 from keras_dropouts_export.models.freeze import freeze_dropout
 from keras_dropouts_export.models.strip import strip_dropout, strip_report
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 def inspect(model: Path, as_json: bool) -> None:
     """Print every rate of a model."""
     rows = kd.inspect_dropout(read_model(model))
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+        say(json.dumps([row._asdict() for row in rows], indent=2))
     elif not rows:
-        click.echo("no dropout")
+        say("no dropout")
     else:
         cells = [
             (r.path, r.layer, f"{r.rate:.4g}", r.schedule or "-", "yes" if r.learned else "-")
@@ -36,52 +38,53 @@ def inspect(model: Path, as_json: bool) -> None:
         print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
 
 
-def strip(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+def strip(model: Path, out: Path, overwrite: bool, as_json: bool, inputs: Path | None) -> None:
     """Write a model without dropout, once it is read back and found equal."""
-    _rewrite(model, out, overwrite, as_json, "strip", strip_dropout)
+    _rewrite(model, out, overwrite, as_json, inputs, "strip", strip_dropout)
 
 
-def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+def freeze(model: Path, out: Path, overwrite: bool, as_json: bool, inputs: Path | None) -> None:
     """Write a model with constant rates, once it is read back and found equal."""
-    _rewrite(model, out, overwrite, as_json, "freeze", freeze_dropout)
+    _rewrite(model, out, overwrite, as_json, inputs, "freeze", freeze_dropout)
 
 
 def export(
-    model: Path, out: Path, format_name: str, as_json: bool, options: dict[str, Any]
+    model: Path,
+    out: Path,
+    format_name: str,
+    as_json: bool,
+    options: dict[str, Any],
+    inputs: Path | None,
 ) -> None:
     """Write an artifact of a model, once it is proven equal, and print the report."""
+    options = {**options, "sample_inputs": read_inputs(inputs)}
     with steps(("load", *pipeline.STEPS), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         report = export_by_name(loaded, out, format=format_name, progress=step, **options)
-    click.echo(report.to_json() if as_json else report)
+    say(report.to_json() if as_json else report)
 
 
 def verify(
-    model: Path,
-    artifact: Path,
-    as_json: bool,
-    seed: int,
-    atol: float | None,
-    rtol: float | None,
+    model: Path, artifact: Path, as_json: bool, options: dict[str, Any], inputs: Path | None
 ) -> bool:
     """Compare an artifact with a model, print both sides' distance, and return if it is small."""
     with steps(("load", "verify"), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         step("verify")
-        report = compare(loaded, artifact, seed=seed, atol=atol, rtol=rtol)
+        report = compare(loaded, artifact, sample_inputs=read_inputs(inputs), **options)
     if as_json:
-        click.echo(report.to_json())
+        say(report.to_json())
     else:
         print_parity(report)
     return report.ok
 
 
-def doctor(model: Path, opset: int, as_json: bool) -> bool:
+def doctor(model: Path, opset: int, as_json: bool, inputs: Path | None) -> bool:
     """Print what a plain Keras export of a model would get wrong, and return if it is nothing."""
-    report = diagnose(read_model(model), opset)
-    click.echo(report.to_json() if as_json else report)
+    report = diagnose(read_model(model), opset, sample_inputs=read_inputs(inputs))
+    say(report.to_json() if as_json else report)
     return report.ok
 
 
@@ -90,18 +93,20 @@ def _rewrite(
     out: Path,
     overwrite: bool,
     as_json: bool,
+    inputs: Path | None,
     what: str,
-    function: Callable[[keras.Model], keras.Model],
+    function: Callable[..., keras.Model],
 ) -> None:
+    samples = read_inputs(inputs)
     with steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
         step(what)
-        new = function(loaded)
-        write_verified(new, loaded, out, overwrite, step)
+        new = function(loaded, sample_inputs=samples)
+        write_verified(new, loaded, out, overwrite, step, SampleInputs.asked_for(samples))
     report = strip_report(new)
     if as_json:
         rows = [row.__dict__ for row in report.rows]
-        click.echo(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
+        say(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
     else:
         print_rewritten(report, out)

@@ -25,6 +25,12 @@ _out = click.argument("out", type=click.Path(path_type=Path))
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
 _atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")
 _rtol = click.option("--rtol", type=float, help="Relative tolerance [default: the dtype's].")
+_inputs = click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    help="An .npz file of arrays by the names of the model's inputs, to try it with in place of "
+    "random numbers.",
+)
 _SAMPLING = (
     click.option("--samples", type=int, help="Keep dropout on, and draw this many samples."),
     click.option(
@@ -92,22 +98,24 @@ def inspect(model: Path, as_json: bool) -> None:
 @cli.command()
 @_model
 @_out
+@_inputs
 @_overwrite
 @_json
-def strip(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+def strip(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json: bool) -> None:
     """Write MODEL without dropout to OUT, a .keras file."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    actions.strip(model, out, overwrite, as_json)
+    actions.strip(model, out, overwrite, as_json, inputs)
 
 
 @cli.command()
 @_model
 @_out
+@_inputs
 @_overwrite
 @_json
-def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json: bool) -> None:
     """Write MODEL with constant rates to OUT, a .keras file.
 
     Layers of keras_dropouts become Keras's own, where Keras has such a layer.
@@ -115,7 +123,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    actions.freeze(model, out, overwrite, as_json)
+    actions.freeze(model, out, overwrite, as_json, inputs)
 
 
 @cli.command()
@@ -132,6 +140,7 @@ def freeze(model: Path, out: Path, overwrite: bool, as_json: bool) -> None:
 @_seed
 @_atol
 @_rtol
+@_inputs
 @_overwrite
 @_json
 def export(
@@ -142,6 +151,7 @@ def export(
     seed: int,
     atol: float | None,
     rtol: float | None,
+    inputs: Path | None,
     overwrite: bool,
     as_json: bool,
     **sampling: Any,
@@ -157,7 +167,9 @@ def export(
     from keras_dropouts_export.cli import actions
 
     options |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
-    actions.export(model, out, row.name, as_json, options)
+    if "second_process" in row.options:  # one who waits for a command waits for this as well
+        options["second_process"] = True
+    actions.export(model, out, row.name, as_json, options, inputs)
 
 
 @cli.command()
@@ -166,23 +178,31 @@ def export(
 @_seed
 @_atol
 @_rtol
+@_inputs
+@click.option(
+    "--time-limit",
+    type=float,
+    default=600.0,
+    show_default=True,
+    help="Seconds that ARTIFACT may take, in a process of its own.",
+)
 @_json
-def verify(
-    model: Path, artifact: Path, seed: int, atol: float | None, rtol: float | None, as_json: bool
-) -> None:
+def verify(model: Path, artifact: Path, inputs: Path | None, as_json: bool, **options: Any) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    equal = actions.verify(model, artifact, as_json, seed=seed, atol=atol, rtol=rtol)
+    options["second_process"] = True  # one who waits for a command waits for this as well
+    equal = actions.verify(model, artifact, as_json, options, inputs)
     sys.exit(0 if equal else 1)
 
 
 @cli.command()
 @_model
 @click.option("--opset", default=18, show_default=True, help="Version of ONNX's operations.")
+@_inputs
 @_json
-def doctor(model: Path, opset: int, as_json: bool) -> None:
+def doctor(model: Path, opset: int, inputs: Path | None, as_json: bool) -> None:
     """Say what a plain Keras export of MODEL would get wrong.
 
     The exit status is 1 if there is anything.
@@ -190,7 +210,7 @@ def doctor(model: Path, opset: int, as_json: bool) -> None:
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    sys.exit(0 if actions.doctor(model, opset, as_json) else 1)
+    sys.exit(0 if actions.doctor(model, opset, as_json, inputs) else 1)
 
 
 def _sampling_arguments(given: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,20 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
-from keras_dropouts_export.destination import check_destination, put_in_place, workplace
+from keras_dropouts_export.cli.archive_limits import check_archive
+from keras_dropouts_export.destination import (
+    Move,
+    check_destination,
+    put_in_place,
+    workplace,
+)
 from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.memory_limit import memory_limit
 from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
+
+# Bytes of memory that reading a file may take: these, and so many times its size.
+_FREE, _RATIO = 2**30, 16
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class KerasFile:
     suffixes: tuple[str, ...] = (".keras",)
     title: str = "a .keras file"
     is_folder: bool = False
+    refused_suffixes: tuple[str, ...] = ()
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return every path that it may take."""
@@ -32,6 +44,14 @@ class KerasFile:
     def recognizes(self, path: Path) -> bool:
         """Return whether what is at `path` may be one."""
         return path.is_file()
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        """Return what is no part of one, which is one file."""
+        return ()
+
+    def moves(self, made: Path, target: Path) -> Sequence[Move]:
+        """Return the one rename that puts it in place."""
+        return [Move(made, target)]
 
 
 def read_model(path: str | os.PathLike[str]) -> keras.Model:
@@ -45,10 +65,12 @@ def read_model(path: str | os.PathLike[str]) -> keras.Model:
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(str(invalid("model", "a .keras file that exists", str(path))))
-    if place.is_dir() or place.suffix.lower() != ".keras":
+    if not place.is_file() or place.suffix.lower() != ".keras":  # a fifo is no file
         raise invalid("model", "a .keras file", str(path))
+    check_archive(place, "model")
     try:
-        return keras.saving.load_model(place, compile=False, safe_mode=True)
+        with memory_limit(_FREE + _RATIO * place.stat().st_size):
+            return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file that it cannot read
         reason = str(error).strip() or type(error).__name__
         raise invalid(
@@ -62,6 +84,7 @@ def write_verified(
     path: str | os.PathLike[str],
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
+    samples: SampleInputs | None = None,
 ) -> None:
     """Write `new` to a .keras file if, read back, it predicts bit for bit what `model` does.
 
@@ -77,9 +100,9 @@ def write_verified(
         step("save")
         made = work / target.name
         new.save(made)
-        back = inference_function(read_model(made))
+        back = inference_function(read_model(made), None, samples)
         step("verify")
-        wanted = inference_function(model)
+        wanted = inference_function(model, None, samples)
         for batch, inputs, expected in trial_inputs(wanted):
             got = back.expected(inputs)
             for name, value in expected.items():

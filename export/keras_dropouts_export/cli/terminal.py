@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.parity import ParityReport
+from keras_dropouts_export.cli.standard_streams import say, write
 from keras_dropouts_export.models.strip import StripReport
+from keras_dropouts_export.printable import printable
 
 STEP_NAMES = {
     "load": "reading the model",
@@ -35,11 +37,11 @@ def print_rewritten(report: StripReport, out: Path) -> None:
     if report.rows:
         cells = [(row.path, row.layer, f"{row.rate:.4g}", row.what) for row in report.rows]
         print_table(("path", "layer", "rate", "what became of it"), cells)
-    click.echo(f"{out}: its predictions equal the model's, bit for bit")
+    say(f"{printable(out)}: its predictions equal the model's, bit for bit")
 
 
 def print_parity(report: ParityReport) -> None:
-    """Print the rows of a comparison as a table, and the verdict."""
+    """Print the rows of a comparison as a table, the verdict, and where the two begin to differ."""
     cells = [
         (
             row.output,
@@ -49,11 +51,13 @@ def print_parity(report: ParityReport) -> None:
             f"{row.allowed:.3g}",
             "ok" if row.ok else "differs" if row.repeatable else "differs between runs",
         )
-        for row in report.rows
+        for row in (*report.rows, *report.other_seed)
     ]
     print_table(("output", "batch", "runtime", "error", "allowed", ""), cells)
     verdict = "equal" if report.ok else "NOT equal"
-    click.echo(f"{report.path}: {verdict}, largest error {report.max_abs_error:.3g}")
+    say(f"{printable(report.path)}: {verdict}, largest error {report.max_abs_error:.3g}")
+    if report.first_difference:
+        say(f"the first layer that differs is {report.first_difference!r}")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -62,10 +66,13 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in head:
         table.add_column(name, overflow="fold")  # in a narrow terminal no path is cut short
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))  # as text, no markup is read
     # Only a terminal has an edge; in a pipe or a file nothing is cut or wrapped.
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    console.print(table)
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    console = Console(width=None if is_terminal else 1000)
+    with console.capture() as captured:
+        console.print(table)
+    write(captured.get().rstrip("\n"))
 
 
 @contextmanager

@@ -46,7 +46,7 @@ TABLE = (
         "saved_model",
         (),
         "a SavedModel folder",
-        (),
+        ("second_process",),
         ("saved_model.saved_model_format", "SavedModelFormat"),
     ),
     Row("litert", (".tflite",), "a .tflite file", (), ("litert.litert_format", "LiteRTFormat")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keras_dropouts_export.printable import printable
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -14,7 +16,7 @@ class Finding:
     where: str
 
     def __str__(self) -> str:
-        return f"{self.op} {self.name!r} in {self.where}"
+        return f"{printable(self.op)} {self.name!r} in {printable(self.where)}"
 
 
 @dataclass(frozen=True)

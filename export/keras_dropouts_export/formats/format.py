@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.options import MonteCarlo
@@ -49,6 +50,7 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
     is_folder: ClassVar[bool] = False
+    refused_suffixes: ClassVar[tuple[str, ...]] = ()  # of a folder, as they say that it is a file
     # Whether an artifact with Monte-Carlo dropout holds the function without it, too.
     keeps_plain_function: ClassVar[bool] = False
 
@@ -63,6 +65,20 @@ class Format(ABC):
     @abstractmethod
     def recognizes(self, path: Path) -> bool:
         """Return whether what is at `path` is an artifact of this format."""
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        """Return what lies at the paths of an artifact at `path`, or inside, and is no part of it.
+
+        Whoever replaces the artifact would take it away.
+        """
+        return ()
+
+    def moves(self, made: Path, target: Path) -> Sequence[Move]:
+        """Return the renames that put `made` at `target`, after each of which one is whole.
+
+        Files that they need beside `made` are written to its folder.
+        """
+        return [Move(made, target)]
 
     def check_sampling(self, sampling: MonteCarlo) -> None:
         """Raise a clear error if the format cannot hold Monte-Carlo dropout of this kind."""
@@ -112,6 +128,18 @@ class Format(ABC):
             ValueError: if the artifact cannot be loaded, or has other inputs or outputs than
                 `function`.
         """
+
+    def answers_apart(
+        self, path: Path, function: InferenceFunction, trials: Sequence[Arrays], always: bool
+    ) -> dict[str, list[Arrays]]:
+        """Return, by the name of a runtime, what it answers to `trials` in a process of its own.
+
+        always: whether it is asked where the artifact cannot depend on the process it is in, too.
+
+        Raises:
+            ValueError: if the artifact cannot be loaded or run there.
+        """
+        return {}
 
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""

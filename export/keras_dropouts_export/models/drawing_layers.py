@@ -16,24 +16,26 @@ from keras_dropouts_export.checks.audit import audit_graph
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import plain_function
 from keras_dropouts_export.tracing.inference_mode import training_is_false
-from keras_dropouts_export.tracing.signature import Signature, input_signature
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
+from keras_dropouts_export.tracing.signature import Signature
 
 _KNOWN = ("keras.", "keras_dropouts.")
 
 
-def random_layers(model: keras.Model) -> list[str]:
+def random_layers(model: keras.Model, samples: SampleInputs | None = None) -> list[str]:
     """Return the paths of layers that draw random numbers in `model(x, training=False)`.
 
     Layers of Keras and of this package are known not to; only a model with others in it is
     traced. On TensorFlow its graph shows every draw; on other backends those through
     `keras.random` are found, and those of a backend's own functions (`jax.random`) are not.
+    `samples` are inputs of the model, which tell dtypes and ranks where its graph is not known.
 
     Raises:
         ExportError: if the model cannot be traced.
     """
     if all(map(_known, parts(model))):
         return []
-    signature = input_signature(model)
+    signature = known_signature(model, None, samples)
     if keras.backend.backend() != "tensorflow":
         return _seen_to_draw(model, signature)
     found = audit_graph(plain_function(model, signature).graph, model.name).random_ops

@@ -11,13 +11,19 @@ import keras
 
 from keras_dropouts.arguments import check_flag
 from keras_dropouts.keras_internals.graphs import is_graph
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
+from keras_dropouts.surgery.identity import returns_its_input
 from keras_dropouts.surgery.model_checks import check_model
+from keras_dropouts.surgery.noise_table import is_users_kind
 from keras_dropouts.surgery.rates import set_rate
 from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
+from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.models.drawing_layers import random_layers
+from keras_dropouts_export.models.same_predictions import check_same_predictions
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
 @dataclass(frozen=True)
@@ -87,14 +93,17 @@ def keep_report(model: keras.Model, rows: list[StrippedRow]) -> None:
     _reports[model] = StripReport(tuple(rows))
 
 
-def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> keras.Model:
+def strip_dropout(
+    model: keras.Model, *, allow_unreachable: bool = False, sample_inputs: Any = None
+) -> keras.Model:
     """Return a new model without dropout, for serving.
 
-    Every layer that is nothing but dropout or noise, of this package and of Keras, is taken out of
-    the graph, nested models included. A layer that wraps another leaves the wrapped one. Rates
-    that sit inside a layer (`dropout=` of recurrent and attention layers, dropout layers held by a
-    custom layer) are set to zero in the new model, where they are. `strip_report(new_model)` says
-    which was which.
+    Every layer that is nothing but dropout or noise, of this package, of Keras, of keras_hub and of
+    classes that `kd.register_noise` made known, is taken out of the graph, nested models included.
+    A layer that wraps another leaves the wrapped one. Rates that sit inside a layer (`dropout=` of
+    recurrent and attention layers, dropout layers held by a custom layer) are set to zero in the
+    new model, where they are. `strip_report(new_model)` says which was which. A layer that looks
+    like dropout and is not known is warned of.
 
     Of a subclassed model a copy is made from its config, and every rate in it is set to zero.
 
@@ -109,14 +118,18 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
             `call` that does not ask for `training`). The report lists such layers. On JAX and
             PyTorch draws by functions of the backend's own (`jax.random`) are not found; those of
             `keras.random` are, on every backend.
+        sample_inputs: None, or inputs of the model, as for `export_onnx`: the new model is returned
+            only if it predicts the same for them, bit for bit. They also say what the inputs of a
+            subclassed model are.
 
     Returns:
         The new model.
 
     Raises:
         ValueError: if `model` is not a Keras model, is not built, or holds a layer that cannot be
-            made again from its config.
-        ExportError: if a layer draws random numbers that cannot be switched off, naming it.
+            made again from its config, or `sample_inputs` are no inputs of it.
+        ExportError: if a layer draws random numbers that cannot be switched off, naming it, or
+            the new model predicts something else for `sample_inputs`.
 
     Example:
 
@@ -129,17 +142,21 @@ def strip_dropout(model: keras.Model, *, allow_unreachable: bool = False) -> ker
     """
     check_flag(allow_unreachable, "allow_unreachable")
     check_model(model)
+    warn_of_unknown_noise(model)
+    samples = SampleInputs.asked_for(sample_inputs)
     graph = is_graph(model)
     new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
     sources = noise_sources(model)
     left = {source.path for source in switch_off(new)}
-    unreachable = random_layers(new)
+    unreachable = random_layers(new, samples)
     if unreachable and not allow_unreachable:
         raise ExportError(
             f"Model {model.name!r} draws random numbers at inference in {', '.join(unreachable)}, "
             f"and no rate there can be set to zero. Let the layer's `call` draw only when "
             f"`training` is true, or pass `allow_unreachable=True`."
         )
+    if samples is not None and not unreachable:
+        check_same_predictions(new, model, samples)
     rows = [_row(source, source.path in left) for source in sources]
     rows += [StrippedRow(path, "", math.nan, "unreachable") for path in unreachable]
     keep_report(new, rows)
@@ -150,7 +167,11 @@ def _without_dropout(layer: Any) -> list[Any] | None:
     if isinstance(layer, BaseDropout):
         stand_in = layer.stripped()
         return [] if stand_in is None else [stand_in]
-    return [] if is_removable(layer) else None
+    if not is_removable(layer):
+        return None
+    # What a user says of a class is tried out, as the layer may do more than to drop.
+    on_trial = any(map(is_users_kind, parts(layer)))
+    return None if on_trial and not returns_its_input(layer) else []
 
 
 def switch_off(model: Any) -> list[NoiseSource]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_dropouts.monte_carlo.mc_predict import check_sampled
+from keras_dropouts.arguments import invalid
+from keras_dropouts.monte_carlo.mc_predict import check_sampled, why_nothing_drew
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
@@ -45,7 +46,8 @@ def sampled_function(
         weights: Keras variables that become inputs, after the seed, called by their paths.
 
     Raises:
-        ValueError: if nothing in the model drops, or it draws by what cannot be seeded.
+        ValueError: if nothing in the model drops, its dropout layers are never called, or it draws
+            by what cannot be seeded.
         ExportError: if it cannot be traced.
     """
     model = plain.model
@@ -55,6 +57,8 @@ def sampled_function(
     split = SampledModel(
         model, lambda flat: plain.signature.call(model, flat), len(plain.signature.specs)
     )
+    specs = plain.signature.specs
+    split.find_rows([spec.shape.as_list() for spec in specs], [spec.dtype.name for spec in specs])
     dtypes = [each.dtype for each in plain.outputs]
     names: list[str] = []
 
@@ -74,11 +78,13 @@ def sampled_function(
 
     function = tf.function(flat, input_signature=seeded.specs, autograph=False)
     concrete = traced(function, model)
+    if not split.drew:
+        raise invalid("model", "a model in which something drops", model, why_nothing_drew(model))
     seed = TensorInfo(seeded.names[own - 1], (), "int64")
     return InferenceFunction(
         model=model,
         name=plain.name,
-        function=function,
+        concrete=concrete,
         signature=seeded,
         inputs=(*plain.inputs, seed, *_infos(seeded, own)),
         outputs=tuple(
@@ -88,6 +94,7 @@ def sampled_function(
         output_structure=None,
         eager=eager,
         retrace=lambda weights: sampled_function(_widened(plain), sampling, sampler, weights),
+        chosen=plain.chosen,
         signature_key=SIGNATURE_KEY,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -24,8 +24,10 @@ from keras_dropouts_export.tracing.inference_mode import (
     noise_off,
     training_is_false,
 )
-from keras_dropouts_export.tracing.signature import Signature, input_signature, unique_names
+from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
+from keras_dropouts_export.tracing.signature import Signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import taking_weights, with_weight_inputs
+from keras_dropouts_export.tracing.without_losses import losses_noted, without_losses
 
 
 @dataclass(frozen=True)
@@ -57,27 +59,24 @@ class TensorInfo:
 class InferenceFunction:
     """A traced function of flat inputs, and what is known of them.
 
-    `function` is a tf.function that takes one tensor for each input, in the order of `inputs`, and
-    returns a list in the order of `outputs`. `eager` does the same without a graph, with the model
-    itself: it is what an artifact is compared with. `retrace` traces the function again with Keras
-    variables as more inputs, in float32 where the interface was bfloat16.
+    `concrete` is a function of TensorFlow that takes one tensor for each input, in the order of
+    `inputs`, and returns a list in the order of `outputs`. `eager` does the same without a graph,
+    with the model itself: it is what an artifact is compared with. `retrace` traces the function
+    again with Keras variables as more inputs, in float32 where the interface was bfloat16. `chosen`
+    are the inputs, by name, that a user wants it to be tried with, None where they are to be drawn.
     """
 
     model: keras.Model
     name: str
-    function: Any
+    concrete: Any
     signature: Signature
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     output_structure: Any
     eager: Callable[[list[Tensor]], list[Tensor]]
     retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
+    chosen: dict[str, np.ndarray] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
-
-    @property
-    def concrete(self) -> Any:
-        """The traced concrete function."""
-        return self.function.get_concrete_function()
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name, for inputs by name."""
@@ -103,17 +102,22 @@ class InferenceFunction:
         return {each.name: value.numpy() for each, value in zip(self.outputs, outputs, strict=True)}
 
 
-def inference_function(model: keras.Model, signature: Any = None) -> InferenceFunction:
+def inference_function(
+    model: keras.Model, signature: Any = None, samples: SampleInputs | None = None
+) -> InferenceFunction:
     """Return the function that `model` is at inference, with every noise source off.
 
     Args:
         model: A built Keras model of any kind.
         signature: None, or what the model takes as its first argument (a tuple: its arguments): a
             structure of `keras.InputSpec`, `tf.TensorSpec` or Keras tensors. Needed for a
-            subclassed model with several arguments or whose inputs are not floats.
+            subclassed model with several arguments or whose inputs are not floats, unless
+            `samples` tell.
+        samples: None, or inputs that the function is to be tried with.
 
     Raises:
-        ValueError: if `model` is not a Keras model, is not built, or its inputs are not known.
+        ValueError: if `model` is not a Keras model, is not built, or its inputs are not known, or
+            `samples` are not inputs of it.
         ExportError: if it cannot be traced.
     """
     check_model(model)
@@ -122,10 +126,12 @@ def inference_function(model: keras.Model, signature: Any = None) -> InferenceFu
             f"Export needs Keras on TensorFlow, and it runs on {keras.backend.backend()!r}. Save "
             f"the model as .keras and export it with KERAS_BACKEND=tensorflow."
         )
-    given = input_signature(model, signature)
+    given = known_signature(model, signature, samples)
     if signature is None and keeps_needless_batch_size(model):
         given = given.with_batch(None)
-    return trace(model, given, lambda inputs: given.call(model, inputs))
+    chosen = None if samples is None else samples.by_name(given)
+    function = trace(model, given, lambda inputs: given.call(model, inputs))
+    return replace(function, chosen=chosen)
 
 
 def trace(
@@ -157,7 +163,7 @@ def trace(
     return InferenceFunction(
         model=model,
         name=model.name,
-        function=function,
+        concrete=concrete,
         eager=eager,
         retrace=retrace,
         signature=signature,
@@ -180,23 +186,27 @@ def plain_function(model: keras.Model, signature: Signature) -> Any:
         autograph=False,
     )
     with restored_after_calls(model), training_is_false(BaseDropout):
-        return traced(function, model)
+        return traced(function, model, with_losses=True)
 
 
-def traced(function: Any, model: keras.Model) -> Any:
+def traced(function: Any, model: keras.Model, with_losses: bool = False) -> Any:
     """Return the concrete function of a tf.function that calls `model`.
+
+    with_losses: whether what only the losses of `add_loss` need is kept.
 
     Raises:
         ExportError: if it cannot be traced.
     """
     try:
-        return function.get_concrete_function()
+        with losses_noted() as losses:
+            concrete = function.get_concrete_function()
+        return concrete if with_losses else without_losses(concrete, losses)
     except Exception as error:  # whatever a user's own `call` may raise
         said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
         raise ExportError(
             f"Model {model.name!r} cannot be traced with the inputs "
             f"{[str(spec) for spec in function.input_signature]}: {said} Where these are not its "
-            f"inputs, pass `input_signature`."
+            f"inputs, pass `input_signature` or `sample_inputs`."
         ) from error
 
 

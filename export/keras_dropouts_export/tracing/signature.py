@@ -65,23 +65,23 @@ def input_signature(model: keras.Model, given: Any = None) -> Signature:
         ValueError: if the inputs are not known, or `given` holds something that is not a spec.
     """
     if given is not None:
-        return _signature(list(given) if isinstance(given, tuple) else [given], ())
+        return make_signature(list(given) if isinstance(given, tuple) else [given])
     if is_graph(model):
-        return _signature([graph_of(model).input], ())
+        return make_signature([graph_of(model).input])
     shapes = build_shapes(model)
     if not shapes:
         raise invalid(
             "model",
             "a model whose inputs are known",
             model,
-            "Call it once on data, or pass `input_signature`.",
+            "Call it once on data, or pass `input_signature` or `sample_inputs`.",
         )
     arguments = {key.removesuffix("_shape"): value for key, value in shapes.items()}
     if len(arguments) == 1:
         name = next(iter(inspect.signature(model.call).parameters), "inputs")
         arguments = {name: next(iter(arguments.values()))}
     specs = [_from_shapes(shape, key, model.input_dtype) for key, shape in arguments.items()]
-    return _signature(specs, tuple(arguments))
+    return make_signature(specs, tuple(arguments))
 
 
 def _from_shapes(shape: Any, name: str, dtype: str) -> Any:
@@ -90,10 +90,15 @@ def _from_shapes(shape: Any, name: str, dtype: str) -> Any:
         return {key: _from_shapes(value, key, dtype) for key, value in shape.items()}
     if all(size is None or isinstance(size, int) for size in shape):
         return tf.TensorSpec([None, *shape[1:]], dtype, name=name)
-    return [_from_shapes(value, f"{name}_{i}", dtype) for i, value in enumerate(shape)]
+    made = [_from_shapes(value, f"{name}_{i}", dtype) for i, value in enumerate(shape)]
+    return made if isinstance(shape, list) else tuple(made)
 
 
-def _signature(arguments: list[Any], keywords: tuple[str, ...]) -> Signature:
+def make_signature(arguments: list[Any], keywords: tuple[str, ...] = ()) -> Signature:
+    """Return the signature of arguments whose leaves are specs or tensors of Keras.
+
+    keywords: the names of the arguments, or () where they go by position.
+    """
     labels = keywords or ("",) * len(arguments)
     flat = [
         pair

@@ -1,4 +1,4 @@
-"""Inputs times a mask: exact values, gradients that are exactly zero, and what is kept for them."""
+"""Tests of inputs times a mask: exact values, gradients that are exactly zero, what is kept."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Two layers with one seed draw different masks, and the same ones in each way to run."""
+"""Tests that two layers with one seed draw different masks, the same ones in each way to run."""
 
 from __future__ import annotations
 

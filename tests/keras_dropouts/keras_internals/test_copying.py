@@ -1,4 +1,4 @@
-"""Copies of layers, part by part: the same function, and nothing shared."""
+"""Tests that the copy of a layer computes the same function and shares nothing with it."""
 
 import keras
 import numpy as np

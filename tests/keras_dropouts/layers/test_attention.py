@@ -1,4 +1,4 @@
-"""DropKey and DropHead: what attention still sees, and which heads still speak."""
+"""Tests of DropKey and DropHead: which keys are attended to, and which heads are kept."""
 
 from __future__ import annotations
 

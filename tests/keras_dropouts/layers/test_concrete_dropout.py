@@ -1,4 +1,4 @@
-"""ConcreteDropout: its loss terms, its learned rate, and the layers it wraps."""
+"""Tests of ConcreteDropout: its loss terms, its learned rate, and the layers it wraps."""
 
 import re
 

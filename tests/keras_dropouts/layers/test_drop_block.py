@@ -1,4 +1,4 @@
-"""DropBlock: whole blocks, the asked share, and its three shapes."""
+"""Tests of DropBlock in 1D, 2D and 3D: whole blocks are dropped, at the rate that was asked for."""
 
 import re
 

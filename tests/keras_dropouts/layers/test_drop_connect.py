@@ -1,4 +1,4 @@
-"""DropConnect: entries of the kernel are dropped for a call, and the layer's own kernel stays."""
+"""Tests that DropConnect drops entries of the kernel for one call and leaves it as it is."""
 
 from __future__ import annotations
 

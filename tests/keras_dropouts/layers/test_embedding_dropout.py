@@ -1,4 +1,4 @@
-"""EmbeddingDropout: a dropped word is gone wherever it occurs."""
+"""Tests that EmbeddingDropout drops a word wherever it occurs in a sequence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GaussianDropout: the noise is normal with dropout's mean and variance."""
+"""Tests that GaussianDropout's noise is normal with dropout's mean and variance."""
 
 from __future__ import annotations
 

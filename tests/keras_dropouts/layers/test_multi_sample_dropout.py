@@ -1,4 +1,4 @@
-"""MultiSampleDropout: the mean of the head over several masks of its input."""
+"""Tests that MultiSampleDropout is the mean of its head over several masks of the input."""
 
 from __future__ import annotations
 

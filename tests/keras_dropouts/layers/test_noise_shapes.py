@@ -1,4 +1,4 @@
-"""ScheduledDropout, SpatialDropout and DropPath: which units share a decision."""
+"""Tests which units share a decision in ScheduledDropout, SpatialDropout and DropPath."""
 
 import re
 

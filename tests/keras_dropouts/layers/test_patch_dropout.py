@@ -1,4 +1,4 @@
-"""PatchDropout: a random subset of tokens, in order, each with the same chance."""
+"""Tests that PatchDropout keeps a random subset of tokens, in order, each with the same chance."""
 
 from __future__ import annotations
 

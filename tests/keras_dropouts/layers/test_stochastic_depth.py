@@ -1,4 +1,4 @@
-"""StochasticDepth: whole samples of the branch are dropped and the skip stays."""
+"""Tests that StochasticDepth drops the branch of whole samples and keeps the skip connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The behaviours that every dropout layer shares, tested on each layer that is registered."""
+"""Tests the behaviours that every dropout layer shares, on each layer that is registered."""
 
 from __future__ import annotations
 

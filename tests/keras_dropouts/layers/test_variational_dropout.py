@@ -1,4 +1,4 @@
-"""VariationalDropout: noise and divergence of the paper, and weights that become real zeros."""
+"""Tests of VariationalDropout: the paper's noise and divergence; pruned weights are exactly 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VariationalRNN: one mask for all time steps, on what meets the weights."""
+"""Tests that VariationalRNN has one mask for all time steps, on inputs and on states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Zoneout: units keep their value for a step, and their mean stands in for it when served."""
+"""Tests that Zoneout keeps units' previous values, and takes the expected value at inference."""
 
 from __future__ import annotations
 

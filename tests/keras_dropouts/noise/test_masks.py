@@ -1,4 +1,4 @@
-"""Decisions, scales and seed rates: exact properties, and the rates that are realised."""
+"""Tests of decisions, scales and seed rates: exact properties, and the rates that are realised."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Keys and random bits: the layout of the stream, word for word, and what every backend owes."""
+"""Tests of keys and random bits: the stream's layout, word for word, on every backend."""
 
 import keras
 import numpy as np
@@ -6,23 +6,9 @@ import pytest
 from keras import ops
 
 from keras_dropouts.noise.stream import TrainingStream, new_key
+from philox_reference import philox
 
 PHILOX = keras.backend.backend() in ("tensorflow", "jax")
-
-
-def philox(key, counter):
-    """Return the four words of Philox 4x32-10, in Python's integers, from the paper."""
-    key, counter = list(key), list(counter)
-    for _ in range(10):
-        first, second = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
-        counter = [
-            (second >> 32) ^ counter[1] ^ key[0],
-            second & 0xFFFFFFFF,
-            (first >> 32) ^ counter[3] ^ key[1],
-            first & 0xFFFFFFFF,
-        ]
-        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
-    return counter
 
 
 def stream(key=(123, 0xFFFFFFD3), step=7, place=3):

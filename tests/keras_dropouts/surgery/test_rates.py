@@ -1,4 +1,4 @@
-"""set_rates: which rates each way of asking reaches, and that a compiled step sees them."""
+"""Tests which rates each form of set_rates reaches, and that a compiled step uses them."""
 
 from __future__ import annotations
 

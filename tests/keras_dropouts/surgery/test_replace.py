@@ -1,4 +1,4 @@
-"""inspect_dropout, replace_dropout and add_dropout: what they show, what they change and keep."""
+"""Tests of inspect_dropout, replace_dropout and add_dropout: what they show, change and keep."""
 
 from __future__ import annotations
 

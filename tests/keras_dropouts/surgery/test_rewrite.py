@@ -1,4 +1,4 @@
-"""Rewriting a model: what is replaced, what is carried over, and what is left alone."""
+"""Tests of rewriting a model: which layers are replaced, and that all else is kept."""
 
 import keras
 import numpy as np

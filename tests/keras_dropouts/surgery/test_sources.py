@@ -1,4 +1,4 @@
-"""The table of noise sources: every rate of a model is found, with its place and value."""
+"""Tests that the table of noise sources finds every rate of a model, with its place and value."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The audit: everything random, writing or unknown is found, wherever it hides."""
+"""Tests that the audit finds everything random, writing or unknown in any part of a graph."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where an artifact begins to differ from its model."""
+"""Tests that the first layer is named at which an artifact differs from its model."""
 
 import json
 
@@ -9,7 +9,7 @@ import pytest
 
 import keras_dropouts_export as kde
 import zoo
-from keras_dropouts_export.checks.by_layer import layer_of
+from keras_dropouts_export.layer_names import layer_of
 from served import image_model
 
 

@@ -1,4 +1,4 @@
-"""Parity: what is equal passes, what is not does not, and every kind of difference is seen."""
+"""Tests that parity accepts what is equal and refuses each kind of difference."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Trial inputs: inside every range, seeded, and of sizes that the model takes."""
+"""Tests that trial inputs are in range, seeded, and of sizes that the model takes."""
 
 import keras
 import numpy as np

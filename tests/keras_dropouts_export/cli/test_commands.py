@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it writes, its exit status, and mistakes of a user."""
+"""Tests of the command line: what it prints and writes, its exit status, and a user's mistakes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is held back while TensorFlow starts, and when it is shown after all."""
+"""Tests which messages are held back while TensorFlow starts, and when they are shown."""
 
 import os
 import subprocess

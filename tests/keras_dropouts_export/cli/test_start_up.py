@@ -1,4 +1,4 @@
-"""Help, version and shell completion load nothing heavy; a command loads what it needs."""
+"""Tests that help, version and completion import nothing heavy; a command what it needs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Freezing: constant rates, Keras's own layers, and no need of this package."""
+"""Tests that a frozen model has constant rates, Keras's own layers, and no need of this package."""
 
 import subprocess
 import sys

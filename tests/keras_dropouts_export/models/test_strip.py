@@ -1,4 +1,4 @@
-"""Stripping: no dropout is left, and nothing else is different."""
+"""Tests that a stripped model has no dropout and is otherwise the same model."""
 
 import os
 import subprocess
@@ -133,12 +133,12 @@ def test_what_draws_is_found_without_a_graph():
     layers = [keras.Input((4,)), rolls, keras.layers.Dropout(0.5), keras.layers.Lambda(abs)]
     model = keras.Sequential([*layers, keras.Sequential([keras.layers.Dense(4), rolls])], name="m")
     before = np.array(rolls.seeds.state)
-    found = drawing_layers._seen_to_draw(model, drawing_layers.input_signature(model))
+    found = drawing_layers._seen_to_draw(model, drawing_layers.known_signature(model))
     assert found[0] == "'m/rolls'"
     assert [each.split("/")[-1] for each in found] == ["rolls'", "rolls'"]
     np.testing.assert_array_equal(rolls.seeds.state, before)
     assert (
-        drawing_layers._seen_to_draw(dense_model(), drawing_layers.input_signature(dense_model()))
+        drawing_layers._seen_to_draw(dense_model(), drawing_layers.known_signature(dense_model()))
         == []
     )
     assert drawing_layers.BACKEND_RANDOM.uniform.__name__ == "uniform"
@@ -162,7 +162,7 @@ def test_a_model_that_cannot_be_called_is_an_error():
     with pytest.raises(
         kde.ExportError, match=r"(?s)cannot be called on .*what it draws.*a part is"
     ):
-        drawing_layers._seen_to_draw(model, drawing_layers.input_signature(model))
+        drawing_layers._seen_to_draw(model, drawing_layers.known_signature(model))
 
 
 OTHER_BACKEND = """

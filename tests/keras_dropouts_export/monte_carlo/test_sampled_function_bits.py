@@ -1,4 +1,4 @@
-"""One seed, one mask: what mc_predict, the SavedModel and onnxruntime draw is equal to the bit."""
+"""Tests that mc_predict, SavedModel and onnxruntime draw equal bits from equal seeds."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Monte-Carlo dropout of models above the size of an ONNX file, with the size lowered."""
+"""Tests of Monte-Carlo dropout in models larger than an ONNX file, with the limit lowered."""
 
 from pathlib import Path
 from typing import Any

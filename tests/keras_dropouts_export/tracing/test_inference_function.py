@@ -1,4 +1,4 @@
-"""The inference function: named outputs, no noise, and a model that is as it was."""
+"""Tests of the inference function: named outputs, no noise, and a model that is unchanged."""
 
 import keras
 import numpy as np

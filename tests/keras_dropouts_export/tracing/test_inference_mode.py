@@ -1,4 +1,4 @@
-"""The inference mode: nothing trains inside it, and nothing is different after it."""
+"""Tests that nothing trains in the inference mode, and that it leaves nothing changed."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""What ONNX cannot hold as it is: compiled functions and bfloat16."""
+"""Tests of what ONNX cannot hold as it is: compiled functions and bfloat16."""
 
 import keras
 import numpy as np

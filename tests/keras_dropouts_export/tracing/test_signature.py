@@ -1,4 +1,4 @@
-"""What a model takes: names, shapes and dtypes of its inputs, and how they go back in."""
+"""Tests of the names, shapes and dtypes of a model's inputs, and how they are passed back in."""
 
 import keras
 import pytest

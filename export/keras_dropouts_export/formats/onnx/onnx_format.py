@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dropouts.arguments import invalid, is_integer
+from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
-from keras_dropouts_export.formats.onnx import onnx_audit, onnx_runtime, onnx_writer
+from keras_dropouts_export.formats.onnx import (
+    large_weights_files,
+    onnx_audit,
+    onnx_runtime,
+    onnx_writer,
+)
 from keras_dropouts_export.formats.onnx.large_weights import data_file
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import MINIMUM_OPSET
@@ -43,6 +49,12 @@ class OnnxFormat(Format):
 
     def files(self, path: Path) -> tuple[Path, ...]:
         return path, data_file(path)
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        return large_weights_files.foreign(path)
+
+    def moves(self, made: Path, target: Path) -> Sequence[Move]:
+        return large_weights_files.moves(made, target)
 
     def recognizes(self, path: Path) -> bool:
         return path.is_file() and path.suffix.lower() in self.suffixes

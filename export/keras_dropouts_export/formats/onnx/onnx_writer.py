@@ -18,8 +18,8 @@ from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
 
-# The key that files of the first development versions have.
-_FORMER_METADATA = "keras_dropouts.monte_carlo.predict"
+# The keys that files of the first development versions have.
+_FORMER_METADATA = ("keras_dropouts.monte_carlo.predict", "keras_dropouts.monte_carlo.mc_predict")
 
 
 def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
@@ -62,4 +62,5 @@ def _metadata(exported: Exported) -> dict[str, str]:
 def sampling_in(model: onnx.ModelProto) -> str | None:
     """Return how a file samples, as JSON text, None where it holds no dropout."""
     properties = {each.key: each.value for each in model.metadata_props}
-    return properties.get(METADATA, properties.get(_FORMER_METADATA))
+    found = (properties[key] for key in (METADATA, *_FORMER_METADATA) if key in properties)
+    return next(found, None)

@@ -21,7 +21,7 @@ def findings(path: Path) -> Findings:
     Raises:
         ValueError: if the file is not of OpenVINO or is cut off, or its .bin file is.
     """
-    layers = list(_layers(_load(path), "the model"))
+    layers = list(_layers(load_network(path), "the model"))
     _check_weights(path, [layer for layer, _ in layers])
     return Findings(
         operations=len(layers),
@@ -38,7 +38,12 @@ def weights_file(path: Path) -> Path:
     return path.with_suffix(".bin")
 
 
-def _load(path: Path) -> ElementTree.Element:
+def load_network(path: Path) -> ElementTree.Element:
+    """Return the root of an .xml file of OpenVINO.
+
+    Raises:
+        ValueError: if the file is not of OpenVINO or is cut off.
+    """
     try:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, UnicodeDecodeError) as error:

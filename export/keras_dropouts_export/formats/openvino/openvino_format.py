@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.formats.format import Exported, Format, Run
 from keras_dropouts_export.formats.openvino import (
     openvino_audit,
+    openvino_files,
     openvino_runtime,
     openvino_writer,
 )
@@ -30,6 +33,12 @@ class OpenVINOFormat(Format):
 
     def files(self, path: Path) -> tuple[Path, ...]:
         return path, openvino_audit.weights_file(path)
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        return openvino_files.foreign(path)
+
+    def moves(self, made: Path, target: Path) -> Sequence[Move]:
+        return openvino_files.moves(made, target)
 
     def recognizes(self, path: Path) -> bool:
         return path.is_file() and path.suffix.lower() in self.suffixes

@@ -35,20 +35,31 @@ _SAVING = re.compile(r"__inference__traced_(save|restore)")
 
 def findings(path: Path) -> Findings:
     """Return what a SavedModel holds that must not be served."""
-    graph = _load(path).meta_graphs[0]
+    graph = load_definition(path).meta_graphs[0]
     functions = {each.signature.name: each for each in graph.graph_def.library.function}
-    roots = [
-        name
-        for name in graph.object_graph_def.concrete_functions
-        if name in functions and not _SAVING.search(name)
-    ]
-    found = _sorted_out(list(_called(dict.fromkeys(roots, ""), functions)), functions)
+    found = _sorted_out(_served(graph, functions), functions)
     seeds = tuple(
         Finding("Variable", each.variable.name, "the saved variables")
         for each in graph.object_graph_def.nodes
         if SEED_VARIABLE.search(each.variable.name)
     )
     return replace(found, random_ops=found.random_ops + seeds)
+
+
+def reachable_operations(path: Path) -> set[str]:
+    """Return the types of all operations that a SavedModel can run."""
+    graph = load_definition(path).meta_graphs[0]
+    functions = {each.signature.name: each for each in graph.graph_def.library.function}
+    return {each.op for each in _served(graph, functions)}
+
+
+def _served(graph: Any, functions: dict[str, Any]) -> list[Finding]:
+    roots = [
+        name
+        for name in graph.object_graph_def.concrete_functions
+        if name in functions and not _SAVING.search(name)
+    ]
+    return list(_called(dict.fromkeys(roots, ""), functions))
 
 
 def graph_findings(graph: Any) -> Findings:
@@ -80,7 +91,12 @@ def _sorted_out(nodes: list[Finding], functions: dict[str, Any]) -> Findings:
     )
 
 
-def _load(path: Path) -> Any:
+def load_definition(path: Path) -> Any:
+    """Return the message in saved_model.pb.
+
+    Raises:
+        ValueError: if it cannot be read, or holds no graph.
+    """
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString((path / "saved_model.pb").read_bytes())

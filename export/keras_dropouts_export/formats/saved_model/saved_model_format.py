@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_dropouts_export.formats import taken_suffixes
 from keras_dropouts_export.formats.finding import Findings
-from keras_dropouts_export.formats.format import Exported, Format, Run
+from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
 from keras_dropouts_export.formats.saved_model import (
+    lone_process,
     saved_model_audit,
+    saved_model_files,
     saved_model_runtime,
     saved_model_writer,
 )
@@ -25,6 +29,7 @@ class SavedModelFormat(Format):
     suffixes = ()
     title = "a SavedModel folder"
     is_folder = True
+    refused_suffixes = taken_suffixes()
     keeps_plain_function = True
 
     def describe(self) -> str:
@@ -32,6 +37,9 @@ class SavedModelFormat(Format):
 
     def recognizes(self, path: Path) -> bool:
         return (path / "saved_model.pb").is_file()
+
+    def foreign(self, path: Path) -> tuple[Path, ...]:
+        return saved_model_files.foreign(path)
 
     def check_function(self, function: InferenceFunction) -> None:
         """Take every function: a SavedModel holds tables of strings."""
@@ -48,6 +56,13 @@ class SavedModelFormat(Format):
 
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
         return {"SavedModel": saved_model_runtime.signature_run(path, function)}
+
+    def answers_apart(
+        self, path: Path, function: InferenceFunction, trials: Sequence[Arrays], always: bool
+    ) -> dict[str, list[Arrays]]:
+        if not (always or lone_process.reaches_outside(path)):
+            return {}
+        return {"second process": lone_process.answers_alone(path, function, trials)}
 
     def sampling_in(self, path: Path) -> str | None:
         loaded = saved_model_runtime.load(path)

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.errors import said_by
 from keras_dropouts_export.formats.format import Arrays, Run, check_names, unreadable
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -53,6 +54,10 @@ def signature_run(path: Path, function: InferenceFunction) -> Run:
         tensors = {
             names[key]: tf.constant(value, specs[names[key]].dtype) for key, value in inputs.items()
         }
-        return {key: value.numpy() for key, value in signature(**tensors).items()}
+        try:
+            return {key: value.numpy() for key, value in signature(**tensors).items()}
+        except tf.errors.OpError as error:
+            reason = f"It does not: {said_by(error)}"
+            raise invalid("path", "a SavedModel that TensorFlow runs", str(path), reason) from error
 
     return run

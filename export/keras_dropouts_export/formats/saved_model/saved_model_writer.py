@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_dropouts.keras_internals.layers import parts
-from keras_dropouts.keras_internals.preprocessing import IndexLookup
 from keras_dropouts_export.formats.format import Exported
+from keras_dropouts_export.formats.saved_model.resources import resources_of
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 
@@ -43,7 +42,7 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
     )
     signature = tf.function(by_name, input_signature=specs, autograph=False)
     # Tables live outside the graph, and are saved because they are tracked.
-    module.tables = [layer.lookup_table for layer in parts(function.model) if _has_table(layer)]
+    module.tables = resources_of(function)
     # Captured constants are not variables; they are kept alive by being tracked.
     module.constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
     signatures = {function.signature_key: signature.get_concrete_function()}
@@ -51,10 +50,6 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
         key = exported.sampled.signature_key
         signatures[key] = _add_samples(module, exported.sampled, exported.sampling.to_json())
     tf.saved_model.save(module, str(folder), signatures=signatures)
-
-
-def _has_table(layer: Any) -> bool:
-    return isinstance(layer, IndexLookup) and hasattr(layer, "lookup_table")
 
 
 def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:
@@ -65,6 +60,7 @@ def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) 
     module.monte_carlo = tf.function(lambda: tf.constant(metadata), input_signature=[])
     # The rates are state of the layers, which the deterministic function does not read.
     module.sampled_weights = list(concrete.graph.variables)
+    module.sampled_tables = resources_of(function)
     module.sampled_constants = [x for x, _ in concrete.graph.captures if x.dtype != tf.resource]
 
     def by_name(*inputs: Any) -> dict[str, Any]:

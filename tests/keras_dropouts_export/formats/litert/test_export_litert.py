@@ -1,4 +1,4 @@
-"""Models in the LiteRT interpreter, and what LiteRT cannot hold."""
+"""Tests of models in the LiteRT interpreter, and of the errors for what LiteRT cannot hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export to ONNX: names, metadata, opsets, and the same file as a model that never had dropout."""
+"""Tests of ONNX files: names, metadata, opsets; the file of a model that never had dropout."""
 
 import json
 

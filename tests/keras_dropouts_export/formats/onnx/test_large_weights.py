@@ -1,4 +1,4 @@
-"""Models above the size of an ONNX file or with much memory in their weights; sizes lowered."""
+"""Tests of models that are larger than one ONNX file may be, with that limit lowered."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Models in OpenVINO, and what it cannot hold."""
+"""Tests of models in OpenVINO, and of the errors for what it cannot hold."""
 
 from __future__ import annotations
 

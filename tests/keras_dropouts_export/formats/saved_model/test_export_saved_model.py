@@ -1,4 +1,4 @@
-"""Export to SavedModel: what is in the folder, and how it is called."""
+"""Tests of SavedModels: what is in the folder, and how it is called."""
 
 import keras
 import numpy as np

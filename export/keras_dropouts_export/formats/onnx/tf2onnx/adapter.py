@@ -15,7 +15,6 @@ from typing import Any
 import onnx
 import onnx.version_converter
 import tf2onnx
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tf2onnx import optimizer
 from tf2onnx.optimizer import back_to_back_optimizer
 
@@ -24,6 +23,7 @@ from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
 from keras_dropouts_export.formats.onnx.tf2onnx.fusion import fuse
 from keras_dropouts_export.formats.onnx.tf2onnx.handlers import HANDLERS
 from keras_dropouts_export.formats.onnx.tf2onnx.tf2onnx_patches import patched
+from keras_dropouts_export.tracing.freezing import frozen
 
 MINIMUM_OPSET = 13
 NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
@@ -72,13 +72,11 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
 def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     # Freezing first turns constants that the function captured into constants of the graph;
     # tf2onnx would make inputs of them.
-    frozen = convert_variables_to_constants_v2(
-        concrete, lower_control_flow=False, aggressive_inlining=True
-    )
+    constant = frozen(concrete, lower_control_flow=False, aggressive_inlining=True)
     with _complaints() as complaints, _optimizers(), patched():
         try:
             model, _ = tf2onnx.convert.from_function(
-                _Frozen(frozen),
+                _Frozen(constant),
                 input_signature=[],
                 opset=opset,
                 custom_op_handlers=dict(HANDLERS),
@@ -97,10 +95,10 @@ def unknown_operations(concrete: Any, opset: int) -> list[tuple[str, str]]:
 
     That is without our handlers, as Keras's own exporter calls it.
     """
-    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
+    constant = frozen(concrete, lower_control_flow=False)
     with _complaints() as complaints, suppress(Exception):  # what stops it was logged before
         tf2onnx.convert.from_function(
-            _Frozen(frozen), input_signature=[], opset=min(opset, NATIVE_OPSET)
+            _Frozen(constant), input_signature=[], opset=min(opset, NATIVE_OPSET)
         )
     found = [match for text in complaints for match in _NOT_SUPPORTED.finditer(text)]
     return list(dict.fromkeys((each["op"], each["name"]) for each in found))

@@ -40,6 +40,11 @@ def floor_mod(nodes: Nodes, inputs: Sequence[str]) -> str:
     return nodes("Where", other_sign, nodes("Add", rest, y), rest)
 
 
+def truncate_mod(nodes: Nodes, inputs: Sequence[str]) -> str:
+    """The remainder with the sign of the dividend, as C's fmod."""
+    return nodes("Mod", *inputs, fmod=1)
+
+
 def floor_div(nodes: Nodes, inputs: Sequence[str]) -> str:
     """The quotient rounded down. tf2onnx rounds that of integers to zero, as ONNX's Div does."""
     x, y = inputs
@@ -146,5 +151,6 @@ WRITERS: dict[str, Write] = {
     "Erfinv": erfinv,
     "FloorDiv": floor_div,
     "FloorMod": floor_mod,
+    "TruncateMod": truncate_mod,
 }
 HANDLERS: dict[str, Handler] = {"Bitcast": _bitcast(), "Cumprod": cumprod}

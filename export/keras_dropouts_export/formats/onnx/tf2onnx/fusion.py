@@ -44,33 +44,62 @@ def _integers(node: Node) -> list[int]:
 
 
 def _layer_normalization(graph: Graph, node: Node) -> None:
-    """x * inv + (-mean * inv + beta), inv = gamma / sqrt(mean((x - mean)**2) + epsilon)."""
-    scaled, shift = _of(node, *_ADD)[:2]
-    x, inverse = _of(scaled, "Mul")[:2]
-    product, beta = (shift, None) if shift and shift.type == "Mul" else _of(shift, *_ADD)[:2]
-    negative, again = _of(product, "Mul")[:2]
+    """(x - mean) * inv + beta, inv = gamma / sqrt(mean((x - mean)**2) + epsilon), in both forms."""
+    source, mean, inverse, beta = _folded(node) or _centred(node) or ("", None, None, None)
     root, gamma = (
         (inverse, None) if inverse and inverse.type == "Rsqrt" else _of(inverse, "Mul")[:2]
     )
     variance, epsilon = _of(_of(root, "Rsqrt")[0], *_ADD)[:2]
-    mean = _of(negative, "Neg")[0]
-    squared = _of(variance, "Mean")[0]
-    left, right = _of(squared, "SquaredDifference")[:2]
-    if left is None or again is not inverse or math.isnan(_number(epsilon)):
+    deviation, averaged = _deviation(variance)
+    if deviation is None or mean is None or math.isnan(_number(epsilon)):
         return
+    right = deviation.inputs[1]
     centre = right.inputs[0] if right.type == "StopGradient" else right
-    source = scaled.input[0]
-    if centre is not mean or squared.input[0] != source or _of(mean, "Mean")[0] is not x:
+    if centre is not mean or deviation.input[0] != source or mean.type != "Mean":
         return
     shape = graph.get_shape(source)
     if not shape or shape[-1] < 2 or mean.input[0] != source:
         return
-    if any(not _over_last_axis(each, len(shape)) for each in (mean, variance)):
+    if any(not _over_last_axis(each, len(shape)) for each in (mean, *averaged)):
         return
     vectors = [_vector(graph, each, shape[-1], source) for each in (gamma, beta)]
     if vectors[0] and (vectors[1] or beta is None):
         inputs = [source, *vectors] if beta is not None else [source, vectors[0]]
         replace_node(graph, node, "LayerNormalization", inputs, axis=-1, epsilon=_number(epsilon))
+
+
+def _folded(node: Node) -> tuple[str, Node, Node, Node] | None:
+    """Read x, mean, inv and beta out of x * inv + (-mean * inv + beta), as Keras 3.15 writes it."""
+    scaled, shift = _of(node, *_ADD)[:2]
+    inverse = _of(scaled, "Mul")[1]
+    product, beta = (shift, None) if shift and shift.type == "Mul" else _of(shift, *_ADD)[:2]
+    negative, again = _of(product, "Mul")[:2]
+    mean = _of(negative, "Neg")[0]
+    return None if mean is None or again is not inverse else (scaled.input[0], mean, inverse, beta)
+
+
+def _centred(node: Node) -> tuple[str, Node, Node, Node] | None:
+    """Read x, mean, inv and beta out of (x - mean) * inv + beta, as Keras 3.16 (nightly) does."""
+    product, beta = (node, None) if node.type == "Mul" else _of(node, *_ADD)[:2]
+    difference, inverse = _of(product, "Mul")[:2]
+    mean = _of(difference, "Sub")[1]
+    return None if mean is None else (difference.input[0], mean, inverse, beta)
+
+
+def _deviation(variance: Node) -> tuple[Node, tuple[Node, ...]]:
+    """Return the node that subtracts the mean, and the means over its square, in both forms.
+
+    TensorFlow 2.21 writes mean((x - mean)**2), where one operation subtracts and squares. The
+    nightly 2.23 writes max(mean(d**2) - mean(d)**2, 0), where d = x - mean.
+    """
+    inner = _of(variance, "Mean")[0]
+    if inner is not None:
+        return (inner if inner.type == "SquaredDifference" else None), (variance,)
+    first, second = _of(_of(variance, "Maximum")[0], "Sub")[:2]
+    square, mean = _of(first, "Mean")[0], _of(second, "Square")[0]
+    left, right = _of(square, "Square")[0], _of(mean, "Mean")[0]
+    same = left is not None and left is right and left.type == "Sub"
+    return (left if same else None), (first, mean)
 
 
 def _over_last_axis(mean: Node, rank: int) -> bool:
@@ -162,6 +191,8 @@ _REWRITES: tuple[tuple[tuple[str, ...], int, Callable[[Graph, Node], None]], ...
     (("Reshape",), 0, _kept_batch),
     (("Mul",), 0, _gelu),
     (_ADD, LAYER_NORMALIZATION_OPSET, _layer_normalization),
+    # Keras's nightly 3.16 writes no sum without beta. Sums come first, as each holds a product.
+    (("Mul",), LAYER_NORMALIZATION_OPSET, _layer_normalization),
 )
 
 

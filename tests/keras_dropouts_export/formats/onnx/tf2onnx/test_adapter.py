@@ -1,4 +1,4 @@
-"""The adapter of tf2onnx: its silent errors are errors, its log stays off the screen."""
+"""Tests that tf2onnx's logged errors are raised, and that its log is not printed."""
 
 import logging
 

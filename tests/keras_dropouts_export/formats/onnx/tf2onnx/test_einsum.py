@@ -1,4 +1,4 @@
-"""Einsum in ONNX: right for every equation and dynamic size, and a MatMul wherever it can be."""
+"""Tests that Einsum is right for every equation and dynamic size, and a MatMul where possible."""
 
 import numpy as np
 import onnxruntime

@@ -1,4 +1,4 @@
-"""Faster forms of what Keras writes, each with the smallest model that has it."""
+"""Tests of the faster forms of what Keras writes, each on the smallest model that has it."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Philox in ONNX operations against TensorFlow's kernel, word for word."""
+"""Tests Philox in ONNX operations against TensorFlow's kernel, word for word."""
 
 from typing import Any
 

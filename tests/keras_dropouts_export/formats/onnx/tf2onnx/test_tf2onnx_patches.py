@@ -1,4 +1,4 @@
-"""Faults of tf2onnx, each with the smallest model that shows it."""
+"""Tests of faults of tf2onnx that are mended, each on the smallest model that shows it."""
 
 import keras
 import pytest
