@@ -81,14 +81,16 @@ def _route_exports() -> None:
         _now["ours"] = True
         path = Path(f"{filepath}.onnx")
         options = {} if opset_version is None else {"opset": opset_version}
-        kde.export_onnx(model, path, input_signature=_signature(input_signature), **options)
+        given = _signature(input_signature)
+        kde.export_onnx(model, path, input_signature=given, overwrite=True, **options)
         shutil.move(path, filepath)
 
     def to_saved_model(model: Any, filepath: str, verbose: Any = None,
                        input_signature: Any = None, **named: Any) -> None:  # fmt: skip
         """Take the arguments of Keras's `export_saved_model`."""
         _now["ours"] = True
-        kde.export_saved_model(model, filepath, input_signature=_signature(input_signature))
+        given = _signature(input_signature)  # Keras replaces what is there
+        kde.export_saved_model(model, filepath, input_signature=given, overwrite=True)
 
     def export(self: Any, filepath: str, format: str = "tf_saved_model", verbose: Any = None,
                input_signature: Any = None, **named: Any) -> None:  # fmt: skip

@@ -175,7 +175,9 @@ def _subclassed() -> Done:
 @way("a loss that the model computes")
 def _own_loss() -> Done:
     class Own(keras.Model):
-        def compute_loss(self, x=None, y=None, y_pred=None, **kwargs: Any) -> Any:
+        def compute_loss(
+            self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+        ) -> Any:
             return keras.ops.mean((y - y_pred) ** 2) + sum(self.losses)
 
     model = compiled(functional(cls=Own))

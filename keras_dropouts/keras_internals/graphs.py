@@ -61,6 +61,14 @@ def nodes_in_order(model: Any) -> list[Node]:
     ]
 
 
+def is_made(tensor: Any) -> bool:
+    """Return whether a tensor is symbolic and made by an operation, and not by a user's own hand.
+
+    Relies on `KerasTensor._keras_history`, since Keras 3.0.
+    """
+    return isinstance(tensor, keras.KerasTensor) and hasattr(tensor, "_keras_history")
+
+
 def made_by(tensor: Any) -> tuple[Any, int]:
     """Return the operation that made a symbolic tensor, and which of its nodes did.
 

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals.graphs import graph_of, is_graph, made_by
+from keras_dropouts.keras_internals.graphs import graph_of, is_graph, is_made, made_by
 from keras_dropouts.keras_internals.layers import build_shapes, takes_training
 from keras_dropouts.types import Tensor
 
@@ -117,8 +117,7 @@ def _flatten(argument: Any, keyword: str) -> list[tuple[str, Any]]:
     pairs = []
     for path, x in keras.tree.flatten_with_path(argument):
         keys = "_".join(str(part) for part in path if isinstance(part, str))
-        is_made = isinstance(x, keras.KerasTensor)
-        name = made_by(x)[0].name if is_made else getattr(x, "name", None)
+        name = made_by(x)[0].name if is_made(x) else getattr(x, "name", None)
         pairs.append((name or keys or keyword or "input", x))
     return pairs
 

@@ -64,3 +64,8 @@ def test_a_signature_that_is_none_is_refused():
 
 def test_names_are_made_unique():
     assert unique_names(["a", "b", "a", "a"], ["b"]) == ["a", "b_1", "a_1", "a_2"]
+
+
+def test_a_symbolic_tensor_that_no_layer_made_is_a_specification():
+    given = keras.KerasTensor((None, 8, 8, 1), "float32", name="picture")
+    assert specs(image_model(), given) == [("picture", [None, 8, 8, 1], "float32")]
