@@ -27,8 +27,10 @@ def trace() -> tuple[Any, Any]:
     if tf.executing_eagerly():
         return None, None
     context = tf.distribute.get_replica_context()
-    replica = None if context is None else context.replica_id_in_sync_group
-    return _graphs()[-1], replica if isinstance(replica, int) else None
+    replica = None
+    if context is not None and context.num_replicas_in_sync > 1:
+        replica = tf.get_static_value(context.replica_id_in_sync_group)
+    return _graphs()[-1], None if replica is None else int(replica)
 
 
 def _graphs() -> list[Any]:
