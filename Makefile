@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
+KILLS ?= 100
+FILES ?= 1000
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -57,7 +59,7 @@ define nightly
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
+.PHONY: help demo kills hostile test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints
 
 help: ## list the commands
@@ -110,6 +112,12 @@ bench: $(STAMP) $(PEERS) ## time every layer against Keras's and peers', on ever
 
 conformance: $(STAMP) $(PEERS) ## check every layer on every backend and print the report
 	PYTHONPATH=$(PEERS) $(BIN)/python benchmarks/conformance
+
+kills: $(STAMP) ## kill exports at every rename and at KILLS=100 random moments: is anything lost?
+	$(BIN)/python benchmarks/kills.py --random $(KILLS)
+
+hostile: $(STAMP) ## give FILES=1000 damaged and hostile files to the command line
+	$(BIN)/python benchmarks/hostile_files.py --files $(FILES)
 
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce

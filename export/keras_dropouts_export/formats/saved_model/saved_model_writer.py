@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -11,7 +12,13 @@ import tensorflow as tf
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.keras_internals.preprocessing import IndexLookup
 from keras_dropouts_export.formats.format import Exported
+from keras_dropouts_export.formats.saved_model.saved_model_runtime import PATTERN
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+
+def temporary_folder(beside: Path) -> TemporaryDirectory[str]:
+    """Return a folder for a SavedModel that is read once, where TensorFlow can read it."""
+    return TemporaryDirectory(dir=None if set(str(beside)) & PATTERN else beside)
 
 
 def write_saved_model(exported: Exported, folder: Path) -> None:
