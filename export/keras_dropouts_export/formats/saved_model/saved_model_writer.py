@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,6 +13,7 @@ import tensorflow as tf
 
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.keras_internals.preprocessing import IndexLookup
+from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.saved_model.saved_model_runtime import PATTERN
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
@@ -57,7 +60,18 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
     if exported.sampled is not None and exported.sampling is not None:
         key = exported.sampled.signature_key
         signatures[key] = _add_samples(module, exported.sampled, exported.sampling.to_json())
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:
+        raise _disk_error(error) from error
+
+
+def _disk_error(error: Exception) -> Exception:
+    """Return the system's own error for one of TensorFlow that only quotes it."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES):
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    return ExportError(f"TensorFlow cannot write the SavedModel: {error}")
 
 
 def _has_table(layer: Any) -> bool:
