@@ -59,7 +59,7 @@ DIFFERENT: dict[str, str] = {
         "a ValueError of the shape that all our errors have, where Keras raises a TypeError"
     ),
     "saved_model_test::ExportArchiveTest::test_export_saved_model_errors": (
-        "Keras wants a subclassed model to have been called; ours serves one that was built, as its "
+        "Keras wants a subclassed model to have been called; ours serves a built one, as its "
         "shapes are known then"
     ),
     "torch dropout_test::DropoutTest::test_dropout_rescaling": (
