@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
+KILLS ?= 100
+FILES ?= 1000
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -58,7 +60,7 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
-	coverage lint format conformance reproduce bench constraints keras-tests training zoo
+	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -119,6 +121,12 @@ keras-tests: $(STAMP) ## run Keras's own tests of dropout and of exporters with 
 
 training: $(STAMP) ## train in every way that Keras has, on each backend, with our layers in place
 	$(BIN)/python benchmarks/training
+
+kills: $(STAMP) ## kill exports at every rename and at KILLS=100 random moments: is anything lost?
+	$(BIN)/python benchmarks/kills.py --random $(KILLS)
+
+hostile: $(STAMP) ## give FILES=1000 damaged and hostile files to the command line
+	$(BIN)/python benchmarks/hostile_files.py --files $(FILES)
 
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -199,7 +201,10 @@ def main() -> None:
         paths = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"}
         subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+        end = time.monotonic() + given.seconds
         for number in range(given.files):
+            if time.monotonic() > end:
+                break
             chance = random.Random(f"{given.seed} {number}")
             kind = kinds[number % len(kinds)]
             place = Path(home) / str(number)
@@ -215,10 +220,9 @@ def main() -> None:
                 print(f"{number}: {found}, {top:,} bytes: {arguments}\n{said}", file=sys.stderr)
             shutil.rmtree(place, ignore_errors=True)
         commands.stop()
-    print(f"{given.files} files, seed {given.seed}\n")
-    print(
-        f"| file | files | {' | '.join(OUTCOMES)} | GB at peak |\n|{'---|' * (len(OUTCOMES) + 3)}"
-    )
+    print(f"{sum(each.total() for each in counts.values())} files, seed {given.seed}\n")
+    print(f"| file | files | {' | '.join(OUTCOMES)} | GB at peak |")
+    print(f"|{'---|' * (len(OUTCOMES) + 3)}")
     for kind in kinds:
         row = counts[kind]
         cells = " | ".join(str(row[each]) for each in OUTCOMES)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import check_choice, invalid
+from keras_dropouts.keras_internals.layers import is_from_keras
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 
@@ -78,7 +79,9 @@ class RateScheduler(keras.callbacks.Callback):
 
     Compiled steps see the new rates with no retrace. Over a layer's own schedule the rate set
     here prevails. Keras's own dropout layers cannot be scheduled, as a compiled step does not
-    notice a change of their rate; `replace_dropout` turns them into layers of this package.
+    notice a change of their rate; `replace_dropout` turns them into layers of this package. Layers
+    of classes that `register_noise` made known are set if they are named; a compiled step is traced
+    again in each epoch that changes the rate of one.
 
     Args:
         schedule: Function of the epoch (int, from 0), or of the epoch and the layer's present
@@ -92,8 +95,9 @@ class RateScheduler(keras.callbacks.Callback):
 
     Raises:
         ValueError: if an argument is of the wrong type; when training begins, if a name fits no
-            layer of this package or there is none; at the beginning of an epoch, if `schedule`
-            returns something else than a number in [0, 1]. No rate has been changed then.
+            such layer, or none is named and this package has none in the model; at the beginning of
+            an epoch, if `schedule` returns something else than a number in [0, 1]. No rate has been
+            changed then.
 
     Example:
 
@@ -137,25 +141,31 @@ class RateScheduler(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         chosen = self._chosen()
-        rates = {id(source.layer): self._rate(epoch, source.rate) for source in chosen}
-        set_rates(self.model, lambda layer: rates.get(id(layer)))
+        rates = [self._rate(epoch, source.rate) for source in chosen]
+        new = {
+            id(source.layer): rate
+            for source, rate in zip(chosen, rates, strict=True)
+            if source.ours or rate != source.rate  # which a compiled step would be traced again for
+        }
+        set_rates(self.model, lambda layer: new.get(id(layer)))
         if self.verbose:
-            for source in chosen:
-                rate = rates[id(source.layer)]
+            for source, rate in zip(chosen, rates, strict=True):
                 print(f"\nEpoch {epoch + 1}: RateScheduler sets {source.path} to {rate:.4g}.")
 
     def _chosen(self) -> list[NoiseSource]:
-        sources = [source for source in noise_sources(self.model) if source.ours]
-        known = ", ".join(source.path for source in sources)
+        sources = noise_sources(self.model)
         if self.layers is None:
-            sources = [source for source in sources if not source.layer.learned]
+            sources = [source for source in sources if source.ours and not source.layer.learned]
             if not sources:
                 raise invalid(
                     "model",
                     "a model with dropout layers of keras_dropouts whose rate is not learned",
                     self.model,
+                    "Others are set if `layers` names them.",
                 )
             return sources
+        sources = [each for each in sources if not is_from_keras(each.layer)]
+        known = ", ".join(source.path for source in sources)
         names = {name for source in sources for name in _names(source)}
         unknown = [name for name in self.layers if name not in names]
         if unknown:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.surgery.sources import walk
 from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
@@ -104,10 +105,27 @@ def _traced(request: Request) -> Exported:
     plain = inference_function(request.model, request.input_signature, request.sample_inputs)
     request.format.check_function(plain)
     if request.sampling is None:
+        _check_stateless(request.model)
         return Exported(plain)
     if request.sampling.uncertainty:
         check_probabilities(plain)
     return Exported(plain, sampled_function(plain, request.sampling), request.sampling)
+
+
+def _check_stateless(model: keras.Model) -> None:
+    """Raise a clear error for recurrent layers that go on where the last call ended."""
+    kept = [
+        path
+        for path, layer in walk(model)
+        if isinstance(layer, keras.layers.RNN) and layer.stateful
+    ]
+    if kept:
+        raise ExportError(
+            f"Model {model.name!r} keeps its state from one call to the next in "
+            f"{', '.join(map(repr, kept))}, so two users of one server would mix theirs. Make the "
+            f"model again with stateful=False, which has the same weights, and let it take and "
+            f"return the state (`initial_state`, `return_state=True`) where a call has to go on."
+        )
 
 
 def _check_graphs(exported: Exported, layout: Format, shown: str) -> None:

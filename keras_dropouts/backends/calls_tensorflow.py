@@ -27,8 +27,10 @@ def trace() -> tuple[Any, Any]:
     if tf.executing_eagerly():
         return None, None
     context = tf.distribute.get_replica_context()
-    replica = None if context is None else context.replica_id_in_sync_group
-    return _graphs()[-1], replica if isinstance(replica, int) else None
+    replica = None
+    if context is not None and context.num_replicas_in_sync > 1:
+        replica = tf.get_static_value(context.replica_id_in_sync_group)
+    return _graphs()[-1], None if replica is None else int(replica)
 
 
 def _graphs() -> list[Any]:
@@ -48,15 +50,21 @@ def outside_inner_traces(variable: Any, pure: bool) -> contextlib.AbstractContex
 def numbered_by_loops(number: int) -> Any:
     """Return a number that is another one in each turn of the loops of the traced function.
 
-    The body of a loop is traced once. Its counter is its first input.
+    The body of a loop is traced once. Its counter is its first input; that of `tf.vectorized_map`
+    is the placeholder in its name scope.
     """
     if tf.executing_eagerly():
         return number
+    graphs = _graphs()
+    counters = [each.inputs[0] for each in graphs if type(each).__name__ == "WhileBodyFuncGraph"]
+    before, mapped, _ = f"{graphs[0].get_name_scope()}/".rpartition("loop_body/")
+    if mapped:
+        name = f"{before}{mapped}PlaceholderWithDefault"
+        names = {each.name for each in graphs[0].get_operations()}
+        counters += [graphs[0].get_operation_by_name(name).outputs[0]] if name in names else []
     numbered: Any = number
-    for graph in reversed(_graphs()):
-        if type(graph).__name__ == "WhileBodyFuncGraph":
-            spread = tf.cast(numbered, tf.int32) * _SPREAD
-            numbered = spread + tf.cast(graph.inputs[0], tf.int32) + 1
+    for counter in counters:
+        numbered = tf.cast(numbered, tf.int32) * _SPREAD + tf.cast(counter, tf.int32) + 1
     return numbered
 
 

@@ -139,6 +139,19 @@ def lambda_output_shape(layer: keras.layers.Lambda) -> Any:
     return private(layer, "_output_shape", "lambda_output_shape")
 
 
+def recompute_with(wrapper: Layer, layer: Layer) -> None:
+    """Leave it to a wrapper to be computed again in the backward pass, as `RematScope` asks for.
+
+    What the wrapper changes in the layer for the time of a call, a dropped kernel for instance, is
+    gone when the layer is computed again by itself. Relies on `Layer._remat_mode`, since Keras 3.9.
+    """
+    for part in parts(layer):
+        mode = getattr(part, "_remat_mode", None)
+        if mode is not None:
+            wrapper._remat_mode = wrapper._remat_mode or mode
+            part._remat_mode = None
+
+
 @contextmanager
 def unlocked(layer: Layer) -> Iterator[None]:
     """Let a built layer take new parts and weights inside this block.

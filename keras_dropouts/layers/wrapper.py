@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals.layers import takes_training
+from keras_dropouts.keras_internals.layers import recompute_with, takes_training
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.types import Schedule, Tensor
@@ -41,6 +41,7 @@ class WrappingDropout(BaseDropout):
             raise invalid("layer", f"one of these layers: {names}", layer)
         super().__init__(rate, seed=seed, **kwargs)
         self.layer = layer
+        recompute_with(self, layer)
         self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Any) -> None:

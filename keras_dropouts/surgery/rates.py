@@ -22,9 +22,10 @@ def set_rates(
     """Set the present rates of the dropout layers of a model, in place.
 
     Layers of this package: compiled steps see the new rates with no retrace, and over a schedule
-    a set rate prevails until `layer.rate = layer.schedule`. Keras's own: a compiled step does not
-    notice a change of theirs, so the compiled functions of `model` are dropped and traced again
-    when they are next used; another model that holds the same layers has to be compiled again.
+    a set rate prevails until `layer.rate = layer.schedule`. Those of Keras, and of classes that
+    `register_noise` made known: a compiled step does not notice a change of theirs, so the compiled
+    functions of `model` are traced again when they are next used, in the middle of `fit` too;
+    another model that holds the same layers has to be compiled again.
     The standard deviation of `GaussianNoise` is no rate and stays.
 
     Args:
@@ -69,7 +70,14 @@ def set_rates(
     for source, value in checked:
         set_rate(source, value)
     if any(not source.ours for source, _ in checked):
-        model.train_function = model.test_function = model.predict_function = None
+        _forget_traces(model)
+
+
+def _forget_traces(model: keras.Model) -> None:
+    """Let the compiled functions of a model be traced again, in the middle of `fit` too."""
+    for name in ("train", "test", "predict"):
+        if getattr(model, f"{name}_function", None) is not None:
+            getattr(model, f"make_{name}_function")(force=True)
 
 
 def _choose(sources: list[NoiseSource], rate: Any) -> list[tuple[NoiseSource, Any]]:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -154,3 +156,42 @@ def test_an_artifact_has_the_permissions_of_any_new_file(tmp_path):
     modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
     assert modes["m.onnx"] == modes["plain"]
     assert modes["m"] == modes["folder"]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import keras
+import keras_dropouts_export as kde
+from keras_dropouts_export.cli.model_file import write_verified
+
+model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(1000, name="y")])
+home = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+writers = {
+    "m": kde.export_saved_model,
+    "m.onnx": kde.export_onnx,
+    "m.tflite": kde.export_litert,
+    "m.xml": kde.export_openvino,
+    "m.keras": lambda model, path, overwrite: write_verified(model, model, path, overwrite),
+}
+for name, write in writers.items():
+    try:
+        write(model, home / name, overwrite=True)
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_an_error_that_says_so_and_what_was_there_stays(tmp_path):
+    """A limit on the size of files stands for it, as the kernel answers at the same place."""
+    (tmp_path / "m.onnx").write_text("before")
+    command = [sys.executable, "-c", FULL, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5, done.stdout
+    for line, name in zip(lines, ("m", "m.onnx", "m.tflite", "m.xml", "m.keras"), strict=True):
+        assert f"Nothing was written at '{tmp_path / name}': File too large" in line
+    assert contents(tmp_path) == {"m.onnx": b"before"}

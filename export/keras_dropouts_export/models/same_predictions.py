@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_mode import noise_off
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
@@ -43,6 +44,13 @@ def _predicted(model: keras.Model, signature: Signature, arrays: list[Any]) -> l
         keras.ops.convert_to_tensor(array, spec.dtype.name)
         for array, spec in zip(arrays, signature.specs, strict=True)
     ]
-    with noise_off(model):
+    # Recurrent layers that keep their state begin anew, and what they do to it is gone afterwards.
+    states = [
+        (state, keras.ops.zeros_like(state))
+        for layer in parts(model)
+        if isinstance(layer, keras.layers.RNN) and layer.stateful
+        for state in keras.tree.flatten(layer.states)
+    ]
+    with keras.StatelessScope(state_mapping=states), noise_off(model):
         outputs = keras.tree.flatten(signature.call(model, tensors))
     return [np.asarray(keras.ops.convert_to_numpy(x)) for x in outputs if x is not None]

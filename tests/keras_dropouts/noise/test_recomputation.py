@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -41,41 +42,43 @@ def _ways() -> dict[str, Callable[[Callable[[Any], Any]], Callable[[Any], Any]]]
 WAYS = _ways()
 
 
-class Block(keras.layers.Layer):
-    """Calls a layer, and computes it again in the backward pass if `way` says how."""
+class Net(keras.Model):
+    """Has weights before and behind a layer that it calls in some blocks, several times in each.
 
-    def __init__(self, subject: Subject, layer: Any, way: Any, times: int = 1) -> None:
+    way: what makes a function that is computed again in the backward pass, None for none.
+    """
+
+    def __init__(
+        self, subject: Subject, layer: Any, way: Any, blocks: int = 1, times: int = 1
+    ) -> None:
         super().__init__()
         self.subject, self.layer, self.way, self.times = subject, layer, way, times
+        self.before = None if subject.tokens else keras.layers.Dense(subject.shape[-1])
+        self.behind = [keras.layers.Dense(2, activation="tanh") for _ in range(blocks)]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        def run(x: Any) -> Any:
-            outputs = [
+        def block(x: Any) -> Any:
+            called = [
                 self.subject.call(self.layer, x, training=training) for _ in range(self.times)
             ]
-            return sum(outputs[1:], start=outputs[0])
+            return sum(called[1:], start=called[0])
 
-        return (self.way(run) if self.way is not None and training else run)(inputs)
+        again = block if self.way is None or not training else self.way(block)
+        x = inputs if self.before is None else self.before(inputs)
+        return [dense(again(x)) for dense in self.behind]
 
 
-def _model(subject: Subject, way: Any, blocks: int = 1, times: int = 1) -> Any:
-    """Return a model with weights before and behind a layer that is shared by some blocks."""
-    keras.utils.set_random_seed(3)
-    layer = subject.make(rate=RATE, seed=11, name="subject")
-    inputs = keras.Input(subject.shape, dtype="int32" if subject.tokens else "float32")
-    x = inputs if subject.tokens else keras.layers.Dense(subject.shape[-1])(inputs)
-    subject.call(layer, x)  # built outside, where variables may be made
-    outputs = [Block(subject, layer, way, times)(x) for _ in range(blocks)]
-    outputs = [keras.layers.Dense(2, activation="tanh")(each) for each in outputs]
-    return keras.Model(inputs, outputs), layer
+def _model(subject: Subject, way: Any, scope: Any = None, **how: int) -> tuple[Any, Any]:
+    """Return a built model and the layer that it tests, which is made inside `scope`."""
+    with scope or contextlib.nullcontext():
+        layer = subject.make(rate=RATE, seed=11, name="subject")
+    model = Net(subject, layer, way, **how)
+    model(subject.data())
+    return model, layer
 
 
 def _loss(outputs: Any) -> Any:
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    return sum(
-        (ops.mean(ops.square(each)) * (index + 1) for index, each in enumerate(outputs)),
-        start=0.0,
-    )
+    return sum((ops.mean(ops.square(each)) for each in outputs), start=0.0)
 
 
 def _gradients(model: keras.Model, x: Any, compiled: bool = False) -> list[np.ndarray]:
@@ -165,8 +168,7 @@ def test_compiled_gradients_with_recomputation_are_those_without_it(subject: Sub
 @every_subject
 def test_a_remat_scope(subject: Subject) -> None:
     plain, one = _model(subject, None)
-    with keras.RematScope("full"):
-        again, other = _model(subject, None)
+    again, other = _model(subject, None, keras.RematScope("full"))
     again.set_weights(plain.get_weights())
     x = subject.data()
     for _ in range(2):

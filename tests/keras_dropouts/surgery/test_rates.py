@@ -127,3 +127,24 @@ def test_a_model_without_rates_is_refused() -> None:
         kd.set_rates(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), 0.5)
     with pytest.raises(ValueError, match=r"Expected a keras.Model"):
         kd.set_rates(keras.layers.Dropout(0.5), 0.5)
+
+
+def test_rates_of_keras_are_set_in_the_middle_of_fit() -> None:
+    drop = keras.layers.Dropout(0.0)
+    dense = keras.layers.Dense(4, kernel_initializer="identity")
+    model = keras.Sequential([keras.Input((4,)), dense, drop])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+
+    def after_one(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            kd.set_rates(model, 1.0 - 2.0**-10)
+
+    history = model.fit(
+        np.ones((8, 4)),
+        np.ones((8, 4)),
+        epochs=3,
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=after_one)],
+    ).history
+    assert history["loss"][0] == 0.0
+    assert min(history["loss"][1:]) > 0.5

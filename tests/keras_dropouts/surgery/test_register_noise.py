@@ -175,6 +175,49 @@ def test_callbacks_know_a_registered_class() -> None:
     assert history["rate/noise"] == [0.25, 0.25]
 
 
+class NamedDropout(keras.layers.Layer):
+    """A dropout of someone else's that notes the rates with which it was traced."""
+
+    def __init__(self, p: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.p = p
+        self.traced: list[float] = []
+        self.seed_generator = keras.random.SeedGenerator(1)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.traced.append(self.p)
+            x = keras.random.dropout(x, self.p, seed=self.seed_generator)
+        return x
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_scheduler_sets_the_rates_of_named_layers_while_they_train() -> None:
+    kd.register_noise(NamedDropout, rate="p")
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            NamedDropout(0.5, name="named"),
+            keras.layers.Dropout(0.125, name="keras"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    halve = kd.RateScheduler(lambda epoch: 0.5 if epoch < 2 else 0.25, layers=["named"])
+    history = model.fit(
+        np.ones((4, 2)), np.ones((4, 1)), epochs=4, verbose=0, callbacks=[halve, kd.RateLogger()]
+    ).history
+    assert history["rate/named"] == [0.5, 0.5, 0.25, 0.25]
+    assert history["rate/keras"] == [0.125] * 4
+    traced = model.get_layer("named").traced
+    assert sorted(set(traced)) == [0.25, 0.5]
+    assert traced == sorted(traced, reverse=True)
+    with pytest.raises(ValueError, match=r"`layers`\. Expected paths or classes out of: named\."):
+        model.fit(
+            np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[kd.RateScheduler(abs, ["no"])]
+        )
+
+
 @pytest.mark.parametrize(
     ("kind", "rate", "advice"),
     [

@@ -18,7 +18,7 @@ from keras_dropouts_export.cli.__main__ import main
 from keras_dropouts_export.formats.finding import Finding
 from keras_dropouts_export.printable import printable, printable_lines
 
-NASTY = "[red]a\x1b[31m[/b]\x07\u202eb\u200f\x9b2J\ud800"
+NASTY = "[red]a\x1b[31m[b]\x07\u202eb\u200f\x9b2J\ud800"
 
 
 def run(capsys, *arguments):
@@ -38,29 +38,43 @@ def no_codes(text):
     return all(each.isprintable() or each == "\n" for each in text)
 
 
-def test_layers_and_paths_of_any_name(capsys, tmp_path):
+def test_layers_of_any_name(capsys, tmp_path):
+    """TensorFlow traces no layer of such a name, which is an error with the name escaped."""
     layers = [keras.Input((4,), name="x"), keras.layers.Dropout(0.25, name=NASTY[:-1])]
-    path = tmp_path / f"{NASTY.replace('/', '')}.keras"
-    keras.Sequential([*layers, keras.layers.Dense(2, name="[/b]y")], name="[/m]").save(path)
-    shown = printable(NASTY[:-1])
-    status, out, err = run(capsys, "inspect", path)
+    keras.Sequential([*layers, keras.layers.Dense(2)], name=NASTY[:-1]).save(tmp_path / "m.keras")
+    status, out, err = run(capsys, "inspect", tmp_path / "m.keras")
     assert (status, err) == (0, "")
-    assert shown in out
+    assert printable(NASTY[:-1]) in out
     assert no_codes(out)
-    for target in ("[red].onnx", "[b]"):
-        status, out, err = run(capsys, "export", path, tmp_path / target)
-        assert (status, err) == (0, "")
-        assert shown in out
-        assert no_codes(out)
-        status, out, err = run(capsys, "verify", path, tmp_path / target)
-        assert (status, err) == (0, "")
-        assert "[/b]y" in out
-        assert no_codes(out)
+    for command, name in (("export", "m.onnx"), ("strip", "out.keras"), ("doctor", None)):
+        status, out, err = run(
+            capsys, command, tmp_path / "m.keras", *((name and [tmp_path / name]) or [])
+        )
+        assert status in (0, 1)
+        assert printable(NASTY[:-1]) in out + err
+        assert no_codes(out + err)
+
+
+def test_paths_of_any_name(capsys, tmp_path):
+    home = tmp_path / NASTY[:-1]
+    home.mkdir()
+    layers = [keras.Input((4,), name="x"), keras.layers.Dropout(0.25), keras.layers.Dense(2)]
+    keras.Sequential(layers, name="m").save(home / "[b]m.keras")
+    for target in ("[red].onnx", "[red].tflite", "[red].xml"):
+        for command in ("export", "verify"):
+            status, out, err = run(capsys, command, home / "[b]m.keras", home / target)
+            assert (status, err) == (0, "")
+            assert f"{printable(NASTY[:-1])}/{target}" in out
+            assert no_codes(out)
+    status, out, err = run(capsys, "export", home / "[b]m.keras", home / "served")
+    assert (status, out) == (1, "")
+    assert "TensorFlow takes [ and ] in a path for a pattern" in err
+    assert no_codes(err)
 
 
 @pytest.mark.parametrize("command", ["inspect", "export", "strip", "verify", "--wrong"])
 def test_errors_that_name_a_path_or_an_option(capsys, tmp_path, command):
-    paths = [tmp_path / f"{NASTY[:-1].replace('/', '')}.keras", "[/b]\x1b[2J"]
+    paths = [tmp_path / f"{NASTY[:-1]}.keras", "[/b]\x1b[2J"]
     for arguments in ([command, *paths][: 2 if command == "inspect" else 3], [command + NASTY]):
         status, out, err = run(capsys, *arguments)
         assert status in (1, 2)
@@ -91,7 +105,7 @@ def test_the_first_layer_that_differs_is_named(capsys, tmp_path):
     model = keras.Sequential(layers, name="m")
     model.save(tmp_path / "m.keras")
     assert run(capsys, "export", tmp_path / "m.keras", tmp_path / "m.onnx")[0] == 0
-    model.get_layer("one").bias.assign([1.0, 2.0, 3.0])
+    model.get_layer("one").kernel.assign(model.get_layer("one").kernel + 1.0)
     model.save(tmp_path / "other.keras")
     status, out, _ = run(capsys, "verify", tmp_path / "other.keras", tmp_path / "m.onnx")
     assert status == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +12,10 @@ import tensorflow as tf
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.litert.litert_function import litert_function
-from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
+from keras_dropouts_export.formats.saved_model.saved_model_writer import (
+    temporary_folder,
+    write_saved_model,
+)
 from keras_dropouts_export.native_messages import held_back
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -32,7 +34,7 @@ def write_litert(exported: Exported, path: Path) -> InferenceFunction:
         ExportError: naming the operations that LiteRT does not have.
     """
     function = litert_function(exported.plain)
-    with TemporaryDirectory(dir=path.parent) as folder, held_back(shown_on_error=False):
+    with temporary_folder(path.parent) as folder, held_back(shown_on_error=False):
         write_saved_model(Exported(function), Path(folder))
         data = _converted(folder, function.signature_key)
     path.write_bytes(data)

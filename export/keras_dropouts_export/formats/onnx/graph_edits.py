@@ -63,6 +63,26 @@ def _value(info: TensorInfo) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(info.name, dtype, info.dimensions)
 
 
+def keep_zeros(model: onnx.ModelProto) -> None:
+    """Let a size of 0 that is computed be 0 in every Reshape, as an empty batch has it.
+
+    Without this it stands for the size that the reshaped tensor has in the same place, and the
+    samples of no rows cannot be told apart.
+    """
+    for graph in subgraphs(model.graph):
+        constant = {each.name for each in model.graph.initializer}
+        constant |= {each.name for each in graph.initializer}
+        constant |= {each.output[0] for each in graph.node if each.op_type == "Constant"}
+        for node in graph.node:
+            known = {each.name for each in node.attribute}
+            if (
+                node.op_type == "Reshape"
+                and node.input[1] not in constant
+                and "allowzero" not in known
+            ):
+                node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
+
+
 def set_metadata(model: onnx.ModelProto, name: str, properties: dict[str, str]) -> None:
     """Write who made the file, from what, and `properties`, into `model`."""
     model.producer_name = "keras-dropouts"

@@ -10,7 +10,7 @@ import onnx
 
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.onnx import large_weights
-from keras_dropouts_export.formats.onnx.graph_edits import name_interface, set_metadata
+from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_interface, set_metadata
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import MarkedSampler, NativeSampler
 from keras_dropouts_export.monte_carlo.sampled_function import METADATA, sampled_function
@@ -18,6 +18,7 @@ from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
 
+_ALLOWS_ZERO = 14  # from which opset on a Reshape can be told that 0 is a size
 # The keys that files of the first development versions have.
 _FORMER_METADATA = ("keras_dropouts.monte_carlo.predict", "keras_dropouts.monte_carlo.mc_predict")
 
@@ -31,6 +32,8 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     weights = large_weights.large_weights(exported.plain.model)
     function = portable(_drawn_by_nodes(exported), weights)
     model = adapter.convert(function.concrete, opset)
+    if exported.sampling is not None and opset >= _ALLOWS_ZERO:
+        keep_zeros(model)
     own = len(function.inputs) - len(weights)
     inputs, names = list(function.inputs[:own]), [each.name for each in function.inputs[own:]]
     if exported.sampling is not None and not exported.sampling.seeded:

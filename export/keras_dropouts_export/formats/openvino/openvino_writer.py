@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.openvino.openvino_runtime import openvino, reason
-from keras_dropouts_export.formats.saved_model.saved_model_writer import write_saved_model
+from keras_dropouts_export.formats.saved_model.saved_model_writer import (
+    temporary_folder,
+    write_saved_model,
+)
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
@@ -38,7 +40,7 @@ def write_openvino(exported: Exported, path: Path) -> InferenceFunction:
     """
     package = openvino()  # first of all, as it may be missing
     function = portable(exported.plain)
-    with TemporaryDirectory(dir=path.parent) as folder:
+    with temporary_folder(path.parent) as folder:
         write_saved_model(Exported(function), Path(folder))
         try:
             model = _named(package, package.convert_model(folder), function)

@@ -116,7 +116,7 @@ def _called(callers: Mapping[str, str], functions: dict[str, Any]) -> Iterator[F
     while waiting:
         name, caller = waiting.pop()
         where = f"function {name}, called by {caller!r}" if caller else f"function {name}"
-        for node in functions[name].node_def:
+        for node in functions[name].node_def if name in functions else ():
             if node.op not in functions:
                 yield Finding(node.op, node.name, where)
             called = {node.op, *_functions_in(node)} & functions.keys()

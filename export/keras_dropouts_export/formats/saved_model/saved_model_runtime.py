@@ -12,6 +12,8 @@ from keras_dropouts_export.errors import said_by
 from keras_dropouts_export.formats.format import Arrays, Run, check_names, unreadable
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
+PATTERN = frozenset("[]")  # a path with these is never found again
+
 
 def load(path: Path) -> Any:
     """Return the object in a SavedModel.
@@ -19,10 +21,20 @@ def load(path: Path) -> Any:
     Raises:
         ValueError: if it cannot be loaded.
     """
+    if set(str(path)) & PATTERN:
+        reason = "TensorFlow takes [ and ] in a path for a pattern; choose a path without them"
+        raise unreadable(path, "SavedModel", reason)
     try:
         return tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise unreadable(path, "SavedModel", error) from error
+    except Exception as error:  # TensorFlow raises many kinds for a damaged one: IndexError too
+        raise unreadable(path, "SavedModel", _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, with its kind where it says a bare key or number."""
+    said = str(error).strip()
+    plain = isinstance(error, (OSError, ValueError, tf.errors.OpError))
+    return said if said and plain else f"{type(error).__name__}: {said}"
 
 
 def signature_run(path: Path, function: InferenceFunction) -> Run:

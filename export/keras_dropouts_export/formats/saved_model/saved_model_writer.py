@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.saved_model.resources import resources_of
+from keras_dropouts_export.formats.saved_model.saved_model_runtime import PATTERN
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+
+def temporary_folder(beside: Path) -> TemporaryDirectory[str]:
+    """Return a folder for a SavedModel that is read once, where TensorFlow can read it."""
+    return TemporaryDirectory(dir=None if set(str(beside)) & PATTERN else beside)
 
 
 def write_saved_model(exported: Exported, folder: Path) -> None:
@@ -49,7 +59,18 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
     if exported.sampled is not None and exported.sampling is not None:
         key = exported.sampled.signature_key
         signatures[key] = _add_samples(module, exported.sampled, exported.sampling.to_json())
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:
+        raise _disk_error(error) from error
+
+
+def _disk_error(error: Exception) -> Exception:
+    """Return the system's own error for one of TensorFlow that only quotes it."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES):
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number))
+    return ExportError(f"TensorFlow cannot write the SavedModel: {error}")
 
 
 def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:
