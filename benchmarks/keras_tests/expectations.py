@@ -59,8 +59,8 @@ DIFFERENT: dict[str, str] = {
         "a ValueError of the shape that all our errors have, where Keras raises a TypeError"
     ),
     "saved_model_test::ExportArchiveTest::test_export_saved_model_errors": (
-        "Keras wants a subclassed model to have been called; ours serves a built one, as its "
-        "shapes are known then"
+        "Keras wants a subclassed model to have been called; ours serves one that was built, as "
+        "its shapes are known then"
     ),
     "torch dropout_test::DropoutTest::test_dropout_rescaling": (
         "the mean of 10,000 values may be off by 0.02, which is two standard errors; the masks of "
