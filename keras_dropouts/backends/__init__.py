@@ -30,6 +30,7 @@ if TYPE_CHECKING or _backend == "tensorflow":
         bits,
         compiled,
         masked,
+        padded,
         read,
         sample_bits,
         traced_operations,
@@ -39,6 +40,7 @@ elif _backend == "jax":
         bits,
         compiled,
         masked,
+        padded,
         read,
         sample_bits,
         traced_operations,
@@ -48,6 +50,7 @@ elif _backend == "torch":
         bits,
         compiled,
         masked,
+        padded,
         read,
         sample_bits,
         traced_operations,
@@ -64,4 +67,4 @@ else:
         )
 
 
-__all__ = ["bits", "compiled", "masked", "read", "sample_bits", "traced_operations"]
+__all__ = ["bits", "compiled", "masked", "padded", "read", "sample_bits", "traced_operations"]
