@@ -84,7 +84,8 @@ class RDrop(keras.Model):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         weight = None if sample_weight is None else _twice(sample_weight)
         loss = super().compute_loss(x, _twice(y), y_pred, weight, training)
-        return loss + self.alpha / 4.0 * self._divergence(y_pred, sample_weight)
+        divergence = self.alpha / 4.0 * self._divergence(y_pred, sample_weight)
+        return loss + ops.cast(divergence, loss.dtype)  # TensorFlow adds no float32 to float64
 
     def _divergence(self, y_pred: Tensor, sample_weight: Any) -> Tensor:
         """Return the mean of KL(p1 || p2) + KL(p2 || p1) = sum((p1 - p2) * (log p1 - log p2))."""

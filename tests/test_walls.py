@@ -185,7 +185,7 @@ def test_backends_have_the_same_functions(prefix: str) -> None:
         for backend in ("jax", "torch", "tensorflow")
     }
     assert public["jax"] == public["torch"] == public["tensorflow"]
-    assert len(public["jax"]) == 6
+    assert len(public["jax"]) == 7
 
 
 def test_no_two_files_have_the_same_name() -> None:

@@ -144,6 +144,11 @@ def _times(inputs: Tensor, factor: Tensor) -> Tensor:
     return (inputs.astype(factor.dtype) * factor).astype(inputs.dtype)
 
 
+def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
+    """Return booleans with so many True before and after them, along each axis."""
+    return jnp.pad(keep, padding, constant_values=True)
+
+
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:
     """Return `function` compiled: it calls layers of `model` and changes none of their variables.
 

@@ -182,6 +182,11 @@ def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
     return tf.reshape(factors, [-1])
 
 
+def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
+    """Return booleans with so many True before and after them, along each axis."""
+    return tf.pad(keep, padding, constant_values=True)
+
+
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:
     """Return `function` compiled: it calls layers of `model` and changes none of their variables.
 

@@ -17,6 +17,8 @@ import torch
 
 from keras_dropouts.types import Layer, Tensor
 
+_DTYPES = {16: torch.int16, 32: torch.int32}
+
 
 def read(variable: Any) -> Tensor:
     """Return the value of a Keras variable as it is now."""
@@ -27,20 +29,48 @@ def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int
     """Return integers of `width` bits, 16 or 32, for one call of a layer.
 
     key: int32 of shape (2,) or more; step: int32 scalar; tag: 32 bits that tell this draw from
-    others. They have a sign, as PyTorch compares no unsigned integers of these widths. See
-    `Stream.bits`.
+    others. They have a sign, as PyTorch compares no unsigned integers of these widths. Under
+    `torch.func.vmap` they are one draw for all examples with `randomness="same"`, one for each
+    with "different". See `Stream.bits`.
     """
-    dtype = torch.int16 if width == 16 else torch.int32
-    if key.device.type == "meta":  # a symbolic call: only shape and dtype matter
-        return torch.empty(shape, dtype=dtype, device="meta")
+    # In a compiled graph, and in a symbolic call of Keras, where only shape and dtype matter, the
+    # draw is one operation: a generator cannot be traced.
+    traced = torch.compiler.is_compiling() or key.device.type == "meta"
+    draw = _drawn_in_graph if traced else _drawn
+    return draw(key, step, tag, math.prod(shape), width).reshape(shape)
+
+
+def _drawn(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: int) -> torch.Tensor:
     entropy = [int(word) & 0xFFFFFFFF for word in (*key.tolist(), int(step))]
     seed = np.random.SeedSequence([*entropy, tag]).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device=key.device).manual_seed(int(seed) & (2**63 - 1))
-    count = math.prod(shape)
     # Words of 64 bits, which are split: the generator's time goes by the word, not by the bit.
-    words = torch.empty(-(-count * width // 64), dtype=torch.int64, device=key.device)
-    words.random_(-(2**63), None, generator=generator)
-    return words.view(dtype)[:count].reshape(shape)
+    length = -(-count * width // 64)
+    try:
+        words = torch.empty(length, dtype=torch.int64, device=key.device)
+        words.random_(-(2**63), None, generator=generator)
+    except RuntimeError:  # of vmap, which has draws for each example only of functions like this
+        words = torch.randint(
+            *(-(2**63), 2**63 - 1, (length,)),
+            generator=generator,
+            dtype=torch.int64,
+            device=key.device,
+        )
+    return words.view(_DTYPES[width])[:count]
+
+
+@torch.library.custom_op("keras_dropouts::random_bits", mutates_args=())
+def _drawn_in_graph(
+    key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: int
+) -> torch.Tensor:
+    """Return what `_drawn` returns, as an operation that PyTorch's compilers take as a whole."""
+    # A copy: compilers take the storage of a result for as long as its shape tells.
+    return _drawn(key, step, tag, count, width).clone()
+
+
+@_drawn_in_graph.register_fake
+def _(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: int) -> torch.Tensor:
+    return torch.empty(count, dtype=_DTYPES[width], device=key.device)
 
 
 def sample_bits(
@@ -66,8 +96,20 @@ def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tenso
     if keep.shape != inputs.shape:
         return (inputs.to(wide) * (keep.to(wide) * scale)).to(inputs.dtype)
     # uint8 because PyTorch multiplies by booleans twice as slowly.
-    product = (inputs.to(wide) * scale).mul_(keep.view(torch.uint8))
+    product, flags = inputs.to(wide) * scale, keep.view(torch.uint8)
+    try:
+        product = product.mul_(flags)
+    except RuntimeError:  # of vmap, where each example has a mask and all have the same inputs
+        product = product * flags
     return product.to(inputs.dtype)
+
+
+def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
+    """Return booleans with so many True before and after them, along each axis."""
+    flat = [size for pair in reversed(padding) for size in pair]
+    # Not as booleans: of those Inductor, in PyTorch 2.13, makes C++ that no compiler takes.
+    flags = torch.nn.functional.pad(keep.to(torch.uint8), flat, value=1)
+    return flags.to(torch.bool)
 
 
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:

@@ -22,4 +22,5 @@ class _FunctionRegularizer(keras.regularizers.Regularizer):
         self.function = function
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.function(x)
+        # The trainer adds the losses up in this dtype, and TensorFlow adds no others to it.
+        return keras.ops.cast(self.function(x), keras.config.floatx())

@@ -89,7 +89,7 @@ def erode(keep: Tensor, block_sizes: Sequence[int], first_axis: int, grow: bool)
 def _padded(keep: Tensor, axis: int, pad: tuple[int, int]) -> Tensor:
     padding = [(0, 0)] * len(keep.shape)
     padding[axis] = pad
-    return ops.pad(keep, padding, constant_values=True)
+    return backends.padded(ops.convert_to_tensor(keep), padding)
 
 
 def _from(x: Tensor, axis: int, start: int, length: Any) -> Tensor:
