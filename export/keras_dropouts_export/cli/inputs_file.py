@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts_export.cli.archive_limits import check_archive
 
 _EXPECTED = "an .npz file of arrays, as numpy.savez writes it"
 # What NumPy raises for other files, for files that are damaged, and for objects of Python.
@@ -30,7 +31,8 @@ def read_inputs(path: Path | None) -> dict[str, np.ndarray] | None:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no .npz file, is damaged, is empty, or holds objects of Python.
+        ValueError: if it is no .npz file, is damaged, is empty, would grow to far more than it
+            takes on the disk, or holds objects of Python.
     """
     if path is None:
         return None
@@ -38,6 +40,7 @@ def read_inputs(path: Path | None) -> dict[str, np.ndarray] | None:
         raise FileNotFoundError(str(invalid("inputs", f"{_EXPECTED}, that exists", str(path))))
     if not path.is_file():
         raise invalid("inputs", _EXPECTED, str(path), "It is no file.")
+    check_archive(path, "inputs")
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)

@@ -80,6 +80,10 @@ def _folder(path):
     path.mkdir()
 
 
+def _growing(path):
+    np.savez_compressed(path, ids=np.zeros(2**28 + 1, np.int8), x=data(4, 4))
+
+
 def _wrong_key(path):
     np.savez(path, ids=np.arange(4), y=data(4, 4))
 
@@ -94,6 +98,7 @@ def _wrong_key(path):
         (_cut_off, "It cannot be read"),
         (_empty, "It holds no arrays"),
         (_folder, "It is no file"),
+        (_growing, "bytes, and would grow to"),
         (_wrong_key, "as a dict with the keys ['ids', 'x']"),
     ],
 )
