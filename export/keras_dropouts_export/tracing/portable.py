@@ -16,7 +16,9 @@ from keras_dropouts_export.tracing.inference_function import InferenceFunction
 _CALLS = frozenset({"StatefulPartitionedCall", "PartitionedCall", "XlaLaunch"})
 
 
-def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> InferenceFunction:
+def portable(
+    function: InferenceFunction, weights: Sequence[Any] = (), again: bool = False
+) -> InferenceFunction:
     """Return `function`, traced again where ONNX could not hold it as it is.
 
     Calls of functions that TensorFlow compiles (grouped convolutions of Keras) are written out, as
@@ -26,11 +28,12 @@ def portable(function: InferenceFunction, weights: Sequence[Any] = ()) -> Infere
     Args:
         weights: Keras variables that become inputs, after the function's own, called by their
             paths.
+        again: Whether it is to be traced again in any case.
     """
     operations = function.concrete.graph.get_operations()
     calls = any(each.type in _CALLS for each in operations)
     narrow = any(tensor.dtype == tf.bfloat16 for each in operations for tensor in each.outputs)
-    if function.retrace is None or not (calls or narrow or weights):
+    if function.retrace is None or not (calls or narrow or weights or again):
         return function
     with _inlined(), widened(function.model) if narrow else nullcontext():
         return function.retrace(weights)

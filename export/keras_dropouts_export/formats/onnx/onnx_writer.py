@@ -13,6 +13,7 @@ from keras_dropouts_export.formats.onnx import large_weights
 from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_interface, set_metadata
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import MarkedSampler, NativeSampler
+from keras_dropouts_export.formats.onnx.tf2onnx.gru_nodes import grus_marked, has_gru
 from keras_dropouts_export.monte_carlo.sampled_function import METADATA, sampled_function
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
@@ -30,7 +31,9 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
         ExportError: naming the operations and layers that ONNX has no counterpart for.
     """
     weights = large_weights.large_weights(exported.plain.model)
-    function = portable(_drawn_by_nodes(exported), weights)
+    with grus_marked():
+        again = exported.sampling is None and has_gru(exported.plain.model)
+        function = portable(_drawn_by_nodes(exported), weights, again)
     model = adapter.convert(function.concrete, opset)
     if exported.sampling is not None and opset >= _ALLOWS_ZERO:
         keep_zeros(model)

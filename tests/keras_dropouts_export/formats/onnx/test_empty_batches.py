@@ -26,7 +26,8 @@ MODELS = {
         (5,), layers.Embedding(5, 4), layers.SpatialDropout1D(0.5), layers.Dense(2), dtype="int32"
     ),
     "attention": attention,
-    "gru": lambda: of((5, 4), layers.GRU(3), layers.GaussianDropout(0.5)),
+    # A GRU of other activations is a loop; as one node onnxruntime 1.32 ends the process.
+    "gru": lambda: of((5, 4), layers.GRU(3, activation="relu"), layers.GaussianDropout(0.5)),
 }
 
 
@@ -45,9 +46,8 @@ def test_onnx(name, tmp_path):
     assert sizes(tmp_path / "samples.onnx", x, seed=seed) == [wanted, wanted]
     kde.export_onnx(model, tmp_path / "all.onnx", samples=3, reduce=None, chunk_size=2)
     assert sizes(tmp_path / "all.onnx", x, seed=seed) == [(3, *wanted)]
-    if name != "gru":  # one node of onnxruntime, which is not asked for no rows
-        kde.export_onnx(model, tmp_path / "plain.onnx")
-        assert sizes(tmp_path / "plain.onnx", x) == [wanted]
+    kde.export_onnx(model, tmp_path / "plain.onnx")
+    assert sizes(tmp_path / "plain.onnx", x) == [wanted]
 
 
 @pytest.mark.parametrize("name", ["dense", "attention"])

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 from packaging.version import Version
 
+import keras_dropouts as kd
 import keras_dropouts_export as kde
 
 KERAS = Version(keras.__version__)
@@ -66,3 +67,96 @@ def test_an_empty_batch_is_flattened(tmp_path):
     kde.export_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     assert session.run(None, {"x": np.zeros((0, 8, 8, 1), "float32")})[0].shape == (0, 2)
+
+
+GRUS = {
+    "gru": [layers.GRU(3, recurrent_dropout=0.3, dropout=0.2)],
+    "plain": [layers.GRU(3)],
+    "reset before": [layers.GRU(3, reset_after=False, recurrent_dropout=0.3)],
+    "sequences": [layers.GRU(3, return_sequences=True), layers.GRU(2)],
+    "backwards": [layers.GRU(3, go_backwards=True, return_sequences=True)],
+    "no bias": [layers.GRU(3, use_bias=False)],
+    "no bias, reset before": [layers.GRU(3, use_bias=False, reset_after=False)],
+    "cell": [layers.RNN(layers.GRUCell(3), return_sequences=True)],
+    "both ways": [
+        layers.Bidirectional(layers.GRU(3, recurrent_dropout=0.1, return_sequences=True))
+    ],
+    "wide": [layers.GRU(40, bias_initializer="uniform")],
+}
+LOOPS = {
+    "relu": layers.GRU(3, activation="relu"),
+    "hard": layers.GRU(3, recurrent_activation="hard_sigmoid"),
+}
+
+
+@pytest.mark.parametrize("name", GRUS)
+def test_a_gru_is_one_node(name, tmp_path):
+    model = keras.Sequential([keras.Input((None, 4), name="x"), *GRUS[name]])
+    for weight in model.weights:  # biases begin as zeros
+        weight.assign(np.random.default_rng(0).standard_normal(weight.shape) / 2)
+    found = nodes_of(model, tmp_path / "m.onnx")
+    count = 2 if name in ("sequences", "both ways") else 1
+    assert found.count("GRU") == count
+    assert "Loop" not in found
+    check(model, tmp_path / "m.onnx", (7, 4))
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_gru_of_other_activations_is_a_loop(name, tmp_path):
+    model = keras.Sequential([keras.Input((None, 4), name="x"), LOOPS[name]])
+    assert "Loop" in nodes_of(model, tmp_path / "m.onnx")
+    check(model, tmp_path / "m.onnx", (7, 4))
+
+
+def test_a_gru_with_a_padding_mask_is_right(tmp_path):
+    x = keras.Input((None, 4), name="x")
+    masked = layers.Masking()(x)
+    model = keras.Model(x, layers.GRU(3, return_sequences=True)(masked))
+    kde.export_onnx(model, tmp_path / "m.onnx")
+    value = np.random.default_rng(1).standard_normal((3, 6, 4)).astype("float32")
+    value[0, 4:] = 0.0
+    value[1, 1] = 0.0
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    wanted = model(value, training=False)
+    np.testing.assert_allclose(session.run(None, {"x": value})[0], wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_the_state_of_a_gru_goes_in_and_comes_out(tmp_path):
+    x, state = keras.Input((None, 4), name="x"), keras.Input((3,), name="state")
+    gru = layers.GRU(3, return_sequences=True, return_state=True)
+    model = keras.Model([x, state], gru(x, initial_state=state))
+    kde.export_onnx(model, tmp_path / "m.onnx")
+    assert [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node].count("GRU") == 1
+    random = np.random.default_rng(1)
+    value = random.standard_normal((5, 6, 4)).astype("float32")
+    before = random.standard_normal((5, 3)).astype("float32")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    got = session.run(None, {"x": value, "state": before})
+    for each, wanted in zip(got, model([value, before], training=False), strict=True):
+        np.testing.assert_allclose(each, wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "mixed_float16", "mixed_bfloat16"])
+def test_a_gru_of_another_dtype_is_right(dtype, tmp_path):
+    x = keras.Input((None, 4), name="x", dtype="float32")
+    model = keras.Model(x, layers.GRU(3, dtype=dtype)(x))
+    report = kde.export_onnx(model, tmp_path / "m.onnx")
+    value = np.random.default_rng(1).standard_normal((5, 6, 4)).astype("float32")
+    got = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": value})[0]
+    wanted = np.asarray(keras.ops.cast(model(value, training=False), "float64"))
+    tolerance = {"float64": 1e-6}.get(dtype, 2e-2)  # of half precision
+    np.testing.assert_allclose(got.astype("float64"), wanted, atol=tolerance, rtol=tolerance)
+    assert report.parity.ok
+
+
+def test_a_gru_beside_samples_is_one_node(tmp_path):
+    rows = [keras.Input((None, 4), name="x"), layers.GRU(3), layers.Dropout(0.5), layers.Dense(2)]
+    model = keras.Sequential(rows)
+    kde.export_onnx(model, tmp_path / "m.onnx", samples=4)
+    assert [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node].count("GRU") == 1
+    value = np.random.default_rng(1).standard_normal((5, 6, 4)).astype("float32")
+    got = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(
+        None, {"x": value, "seed": np.array(7)}
+    )
+    wanted = kd.mc_predict(model, value, samples=4, seed=7)
+    np.testing.assert_allclose(got[0], wanted.mean, atol=1e-5, rtol=1e-4)

@@ -17,6 +17,7 @@ from keras_dropouts_export.formats.onnx.tf2onnx import (
     convolutions,
     draw_nodes,
     fourier,
+    gru_nodes,
     images,
     index_operations,
     tensor_lists,
@@ -105,6 +106,7 @@ HANDLERS: dict[str, tuple[Handler, list[Any]]] = {
     **{key: (each, []) for key, each in arithmetic.HANDLERS.items()},
     **{key: (each, []) for key, each in convolutions.HANDLERS.items()},
     **{key: (each, []) for key, each in tensor_lists.HANDLERS.items()},
+    "CudnnRNN": (gru_nodes.handle, []),
     "StatelessRandomUniformFullIntV2": (draw_nodes.handle, []),  # of Monte-Carlo dropout
     **{operation: (handler(write), []) for operation, write in _WRITERS.items()},
 }
