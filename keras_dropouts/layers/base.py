@@ -40,6 +40,8 @@ class BaseDropout(keras.layers.Layer):
     """
 
     learned = False
+    # Whether the layer takes a rate of 0, and is then in training what it is at inference.
+    is_plain_at_rate_0 = True
     _rank: int | None = None  # of the input, once a layer that needs to know it is built
     # Whether the first axis of what is drawn is the batch. Where it is not, as with weights that
     # are dropped, Monte-Carlo samples cannot be rows of one batch: the layer runs once for each.

@@ -89,6 +89,7 @@ class ConcreteDropout(WrappingDropout):
     """
 
     learned = True
+    is_plain_at_rate_0 = False  # a rate of 0 is out of the range of its constructor
     supported = (*_DENSE, *_CONVOLUTIONS)
 
     def __init__(

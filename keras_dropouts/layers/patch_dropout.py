@@ -57,6 +57,8 @@ class PatchDropout(BaseDropout):
         transformers using patch dropout".
     """
 
+    is_plain_at_rate_0 = False  # its rate is fixed
+
     def __init__(
         self, rate: float, prefix: int = 0, seed: int | None = None, **kwargs: Any
     ) -> None:

@@ -74,6 +74,7 @@ class VariationalDropout(WrappingDropout):
     """
 
     learned = True
+    is_plain_at_rate_0 = False  # a rate of 0 is out of its range
     supported = (
         keras_layers.Dense,
         keras_layers.Conv1D,

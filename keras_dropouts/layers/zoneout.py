@@ -69,6 +69,7 @@ class Zoneout(RecurrentWrapper, WrappingDropout):
     """
 
     supported = RECURRENT
+    is_plain_at_rate_0 = False  # at inference it has the mean of what its rates do
 
     def __init__(
         self,

@@ -63,6 +63,14 @@ def replace_dropout(
     return new
 
 
+def put_inside(model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]) -> None:
+    """Put other layers in place of dropout layers that layers of users hold in their attributes.
+
+    function: as for `replace_dropout`; asked of what no graph holds.
+    """
+    _Replacement(function).inside(model)
+
+
 class _Replacement:
     """Asks for each dropout layer of a model once, and remembers what was asked for and made."""
 

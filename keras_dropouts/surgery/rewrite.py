@@ -71,6 +71,16 @@ def copy_model(model: keras.Model) -> keras.Model:
     return clone_whole(model, _copy_graph) if not is_graph(model) else rewrite(model, _keep)
 
 
+def carry_parts(old: Layer, stand_ins: list[Any]) -> None:
+    """Copy weights from a layer to those parts of its stand-ins that have the same name and class.
+
+    Raises:
+        ValueError: if such a part is not made of the same parts.
+    """
+    for first, second in _same_parts(old, stand_ins):
+        carry_state(first, second)
+
+
 def _keep(layer: Layer) -> None:
     return None
 

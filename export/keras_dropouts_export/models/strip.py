@@ -11,13 +11,14 @@ import keras
 
 from keras_dropouts.arguments import check_flag
 from keras_dropouts.keras_internals.graphs import is_graph
-from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.keras_internals.layers import mark_as_built, parts
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery import rewrite
 from keras_dropouts.surgery.identity import returns_its_input
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.noise_table import is_users_kind
 from keras_dropouts.surgery.rates import set_rate
+from keras_dropouts.surgery.replace import put_inside
 from keras_dropouts.surgery.sources import NoiseSource, is_removable, noise_sources
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.errors import ExportError
@@ -147,6 +148,7 @@ def strip_dropout(
     graph = is_graph(model)
     new = rewrite.rewrite(model, _without_dropout) if graph else rewrite.copy_model(model)
     sources = noise_sources(model)
+    put_inside(new, _stand_in)
     left = {source.path for source in switch_off(new)}
     unreachable = random_layers(new, samples)
     if unreachable and not allow_unreachable:
@@ -172,6 +174,20 @@ def _without_dropout(layer: Any) -> list[Any] | None:
     # What a user says of a class is tried out, as the layer may do more than to drop.
     on_trial = any(map(is_users_kind, parts(layer)))
     return None if on_trial and not returns_its_input(layer) else []
+
+
+def _stand_in(layer: Any) -> Any:
+    """Return what takes the place of a layer in an attribute of another one, None if none does.
+
+    Most layers stay there with a rate of 0, which is what they are at inference.
+    """
+    if not isinstance(layer, BaseDropout) or layer.is_plain_at_rate_0:
+        return None
+    made = layer.stripped() or keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy.name)
+    rewrite.carry_parts(layer, [made])
+    if layer.built and not made.built:
+        mark_as_built(made, like=layer)
+    return made
 
 
 def switch_off(model: Any) -> list[NoiseSource]:

@@ -63,6 +63,7 @@ def test_inspect_json(capsys, saved):
         "rate": 0.1,
         "schedule": None,
         "learned": True,
+        "always_on": False,
     }
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from keras_dropouts_export.cli import standard_streams
 
+# As the command line, the package imports nothing that writes to standard error itself.
 CODE = """
+import sys
+sys.argv = ["keras-dropouts"]
 from keras_dropouts_export.cli import standard_streams as streams
 streams.prepare()
 {body}

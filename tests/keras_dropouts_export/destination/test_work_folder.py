@@ -89,6 +89,7 @@ ENDING = """
 import os, signal, sys
 from pathlib import Path
 from keras_dropouts_export.destination import workplace
+signal.signal(signal.{signal}, signal.SIG_DFL)  # it is ignored where the tests run by `nohup`
 {before}
 with workplace(Path(sys.argv[1])) as work:
     (work / "half").write_text("x")
@@ -133,6 +134,7 @@ def test_handlers_are_put_back():
 
 def test_a_signal_is_held_back_until_the_block_ends():
     done = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted():
         with ending_signals.held_signals():
@@ -141,6 +143,7 @@ def test_a_signal_is_held_back_until_the_block_ends():
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    signal.signal(signal.SIGINT, before)
     assert done == [True]
 
 

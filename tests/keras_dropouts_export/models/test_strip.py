@@ -198,3 +198,56 @@ def test_a_layer_that_cannot_be_reached_is_named_on_other_backends(backend):
     )
     assert "draws random numbers at inference in 'sequential/rolls'" in run.stdout, run.stderr
     assert run.stdout.count("unreachable") == 1 + run.stdout.count("allow_unreachable")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Holder(keras.layers.Layer):
+    """A user's layer that holds a dropout layer in an attribute."""
+
+    def __init__(self, held, **kwargs):
+        super().__init__(**kwargs)
+        self.held = held
+
+    def build(self, shape):
+        if not self.held.built:
+            self.held.build(shape)
+
+    def call(self, x, training=False):
+        return self.held(x, training=training)
+
+    def get_config(self):
+        held = keras.saving.serialize_keras_object(self.held)
+        return {**super().get_config(), "held": held}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "held": keras.saving.deserialize_keras_object(config["held"])})
+
+
+HELD = {
+    "zoneout": (lambda: kd.Zoneout(keras.layers.LSTM(3), 0.4, cell_rate=0.2), (5, 4)),
+    "zoneout both ways": (
+        lambda: kd.Zoneout(keras.layers.Bidirectional(keras.layers.GRU(3)), 0.4),
+        (5, 4),
+    ),
+    "learned noise": (lambda: kd.VariationalDropout(keras.layers.Dense(3)), (4,)),
+    "learned rate": (lambda: kd.ConcreteDropout(keras.layers.Dense(3)), (4,)),
+    "tokens": (lambda: kd.PatchDropout(0.5), (6, 4)),
+    "heads": (lambda: kd.MultiSampleDropout(keras.layers.Dense(2), 0.3), (4,)),
+    "recurrent": (lambda: kd.VariationalRNN(keras.layers.GRU(3), 0.3), (5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_dropout_in_an_attribute_of_a_users_layer_is_off_and_the_predictions_stay(name, tmp_path):
+    make, shape = HELD[name]
+    model = keras.Sequential([keras.Input(shape), Holder(make())])
+    x = np.random.default_rng(0).standard_normal((6, *shape)).astype("float32")
+    wanted = np.asarray(model(x, training=False))
+    new = kde.strip_dropout(model)
+    np.testing.assert_array_equal(new(x, training=False), wanted)
+    np.testing.assert_allclose(new(x, training=True), wanted, atol=1e-6, rtol=1e-5)
+    np.testing.assert_array_equal(model(x, training=False), wanted)
+    new.save(tmp_path / "m.keras")
+    back = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(back(x, training=True), wanted, atol=1e-6, rtol=1e-5)
