@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
+# Further arguments of pytest for `make test`.
+ONLY ?=
 KILLS ?= 100
 FILES ?= 1000
 
@@ -75,7 +77,7 @@ test: ## run every test on the newest versions, or VERSIONS=oldest or nightly
 	@$(MAKE) test-$(VERSIONS)
 
 test-newest: $(STAMP) ## run every test on constraints/newest.txt; the same as `make test`
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) $(ONLY)
 	@$(MAKE) test-backends
 
 test-oldest: $(OLDEST)/.installed ## run the tests that depend on versions on constraints/oldest.txt

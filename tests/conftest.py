@@ -47,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="of each test of the zoo, run every third model, layer or operation",
     )
+    parser.addoption(
+        "--large-third", action="store_true", help="of the largest models, run every third one"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,8 +64,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.add(item)
         else:
             cases[item.path, item.originalname].append(item)
-    if config.getoption("--zoo-third"):
-        left_out |= {item for group in cases.values() for n, item in enumerate(group) if n % 3}
+    every, large = (config.getoption(f"--{what}-third") for what in ("zoo", "large"))
+    for (_, test), group in cases.items():
+        if every or (large and test == "test_zoo_of_large_models"):
+            left_out |= {item for n, item in enumerate(group) if n % 3}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

@@ -148,7 +148,7 @@ def _check_audit(found: AuditReport, shown: str) -> None:
 
 
 def _compared(exported: Exported, made: Path, shown: str, comparison: Comparison) -> ParityReport:
-    with Stage(f"Nothing was written at {shown}", exported.plain.name):
+    with Stage(f"Nothing was written at {shown}", exported.plain.name, (OSError,)):
         if exported.sampled is None:
             compared = compare(exported.plain, made, comparison, shown=shown)
         else:
