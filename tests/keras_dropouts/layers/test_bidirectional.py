@@ -124,10 +124,9 @@ def test_zoneout_draws_for_each_direction() -> None:
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("way", WAYS)
 def test_it_trains_saves_and_loads(wrapper: Any, way: Any, tmp_path: Any) -> None:
-    inputs = keras.Input((None, 3))
-    x = layers.Masking()(inputs)
-    x = way(wrapper, 0.4, return_sequences=True)(x)
-    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(x)))
+    rnn = way(wrapper, 0.4, return_sequences=True)
+    head = [layers.GlobalAveragePooling1D(), layers.Dense(1)]
+    model = keras.Sequential([keras.Input((None, 3)), layers.Masking(), rnn, *head])
     model.compile("sgd", "mse")
     data = X.copy()
     data[0, 3:] = 0.0
