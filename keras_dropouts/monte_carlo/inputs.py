@@ -54,7 +54,9 @@ def flat_inputs(model: Any, x: Any, as_one: bool = False) -> tuple[list[np.ndarr
 def _check_kind(x: Any) -> None:
     """Refuse what is read in batches: the rows are counted and cut here."""
     is_data = isinstance(x, dict | list | tuple) or hasattr(x, "__array__") or ops.is_tensor(x)
-    if not is_data and (hasattr(x, "__next__") or hasattr(x, "__iter__") or callable(x)):
+    # A loader of Keras 3.10 has `__getitem__` alone, and NumPy would go through it without an end.
+    reads = ("__next__", "__iter__", "__getitem__", "__call__")
+    if not is_data and any(hasattr(x, name) for name in reads):
         expected = "an array, or a structure of arrays; no dataset, loader or generator"
         way_out = "Join its batches of inputs, as by `np.concatenate([batch for batch in data])`."
         raise invalid("x", expected, x, way_out)
