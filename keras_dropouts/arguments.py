@@ -75,3 +75,11 @@ def check_seed(value: Any, argument: str = "seed") -> int | None:
     if not is_integer(value) or not 0 <= value < 2**63:
         raise invalid(argument, "None or an integer from 0 to 2**63 - 1", value)
     return int(value)
+
+
+def gives_batches(x: Any) -> bool:
+    """Return whether something is read in batches: a dataset, a loader or a generator."""
+    is_data = isinstance(x, dict | list | tuple | str | bytes) or hasattr(x, "__array__")
+    # A loader of Keras 3.10 has `__getitem__` alone, and NumPy would go through it without an end.
+    reads = ("__next__", "__iter__", "__getitem__", "__call__")
+    return not is_data and any(hasattr(x, name) for name in reads)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts.arguments import invalid
+from keras_dropouts.arguments import gives_batches, invalid
 from keras_dropouts.keras_internals.graphs import graph_of, input_structure, is_graph
 from keras_dropouts.keras_internals.layers import built_on
 
@@ -53,10 +53,7 @@ def flat_inputs(model: Any, x: Any, as_one: bool = False) -> tuple[list[np.ndarr
 
 def _check_kind(x: Any) -> None:
     """Refuse what is read in batches: the rows are counted and cut here."""
-    is_data = isinstance(x, dict | list | tuple) or hasattr(x, "__array__") or ops.is_tensor(x)
-    # A loader of Keras 3.10 has `__getitem__` alone, and NumPy would go through it without an end.
-    reads = ("__next__", "__iter__", "__getitem__", "__call__")
-    if not is_data and any(hasattr(x, name) for name in reads):
+    if gives_batches(x):
         expected = "an array, or a structure of arrays; no dataset, loader or generator"
         way_out = "Join its batches of inputs, as by `np.concatenate([batch for batch in data])`."
         raise invalid("x", expected, x, way_out)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dropouts.arguments import invalid
+from keras_dropouts.arguments import gives_batches, invalid
 
 _EXPECTED = "an array, or a tuple, list or dict of arrays, as the model takes them"
 _KINDS = "biufcO"  # of NumPy's dtypes: those that a tensor can have, strings as objects
@@ -38,7 +38,7 @@ def _is_nested_numbers(given: Any) -> bool:
 
 
 def _array(given: Any) -> np.ndarray:
-    if given is None or callable(given):
+    if given is None or gives_batches(given):
         raise invalid("sample_inputs", _EXPECTED, given)
     try:
         is_tensor = keras.ops.is_tensor(given)

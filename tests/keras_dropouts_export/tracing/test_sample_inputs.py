@@ -239,3 +239,20 @@ def test_a_copy_that_predicts_something_else_is_refused():
     check_same_predictions(model, model, SampleInputs((A, B)))
     with pytest.raises(kde.ExportError, match="does not predict what model"):
         check_same_predictions(other, model, SampleInputs((A, B)))
+
+
+class Loader(keras.utils.PyDataset):
+    """A loader of Keras's, which NumPy would go through without an end on Keras 3.10."""
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return A
+
+
+@pytest.mark.parametrize("given", [Loader(), iter([A]), tf.data.Dataset.from_tensors(A)])
+def test_what_gives_batches_is_refused(given, tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"argument `sample_inputs`\. Expected an array"):
+        kde.export_onnx(model, tmp_path / "m.onnx", sample_inputs=given)
