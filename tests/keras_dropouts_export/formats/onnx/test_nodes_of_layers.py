@@ -149,11 +149,14 @@ def test_a_gru_of_another_dtype_is_right(dtype, tmp_path):
     assert report.parity.ok
 
 
-def test_a_gru_beside_samples_is_one_node(tmp_path):
-    rows = [keras.Input((None, 4), name="x"), layers.GRU(3), layers.Dropout(0.5), layers.Dense(2)]
+@pytest.mark.parametrize("rates", [{}, {"dropout": 0.3}, {"recurrent_dropout": 0.3}])
+def test_a_gru_of_samples_is_one_node_where_it_does_not_drop(rates, tmp_path):
+    rnn = layers.GRU(3, **rates)
+    rows = [keras.Input((None, 4), name="x"), rnn, layers.Dropout(0.5), layers.Dense(2)]
     model = keras.Sequential(rows)
     kde.export_onnx(model, tmp_path / "m.onnx", samples=4)
-    assert [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node].count("GRU") == 1
+    found = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert found.count("GRU") == (not rates)
     value = np.random.default_rng(1).standard_normal((5, 6, 4)).astype("float32")
     got = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(
         None, {"x": value, "seed": np.array(7)}

@@ -36,7 +36,7 @@ def _marked(original: Callable[..., Any]) -> Callable[..., Any]:
     def inner_loop(
         layer: Any, sequences: Tensor, initial_state: Any, mask: Any = None, training: bool = False
     ) -> Any:
-        if not _is_one_node(layer, sequences, mask, training):
+        if not _is_one_node(layer, sequences, mask):
             return original(layer, sequences, initial_state, mask=mask, training=training)
         state = keras.tree.flatten(initial_state)[0]
         outputs, last = _marker(layer, sequences, state)
@@ -45,15 +45,16 @@ def _marked(original: Callable[..., Any]) -> Callable[..., Any]:
     return inner_loop
 
 
-def _is_one_node(layer: Any, sequences: Tensor, mask: Any, training: bool) -> bool:
+def _is_one_node(layer: Any, sequences: Tensor, mask: Any) -> bool:
     """Return whether ONNX's GRU computes what a layer does: its mask is for the end of rows alone.
 
-    Other activations than the default ones stay a loop, and so does what drops between time steps.
+    Other activations than the default ones stay a loop, and so does a cell that has a rate: at
+    inference rates are 0, and in a Monte-Carlo sample the cell drops whatever `training` is.
     """
     cell = layer.cell
     if type(cell) is not keras.layers.GRUCell or keras.tree.flatten(mask) not in ([], [None]):
         return False
-    drops = training and (cell.dropout or cell.recurrent_dropout)
+    drops = cell.dropout or cell.recurrent_dropout
     return (
         not drops
         and not layer.unroll
