@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
-# Further arguments of pytest for `make test`.
+# Further arguments of pytest for `make test`: on TensorFlow, and on JAX and PyTorch.
 ONLY ?=
+ONLY_BACKENDS ?=
 KILLS ?= 100
 FILES ?= 1000
 
@@ -96,7 +97,7 @@ test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 
 test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 	for backend in jax torch; do \
-		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) \
+		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) $(ONLY_BACKENDS) \
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 

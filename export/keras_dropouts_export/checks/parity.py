@@ -70,8 +70,8 @@ class ParityReport:
     >>> import keras_dropouts_export as kde
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     >>> report = kde.export_onnx(model, "model.onnx").parity
-    >>> report.ok, report.max_abs_error < 1e-5, report.first_difference
-    (True, True, None)
+    >>> report.ok, report.max_abs_error < 1e-5, report.first_difference, report.stability
+    (True, True, None, '')
     >>> {row["batch"] for row in json.loads(report.to_json())["rows"]}
     {1, 2, 7}
     """
