@@ -40,7 +40,7 @@ def _marked(name: str) -> Any:
 
 # keras warns of masks that Flatten and its like lose.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("name", map(_marked, PART))
+@pytest.mark.parametrize("name", [_marked(name) for name in PART])
 def test_example(name: str, tmp_path: Path) -> None:
     found = leaving.outcomes(ZOO[name], tmp_path)
     assert not [each for each in found if not each.expected]
