@@ -98,6 +98,9 @@ def _block_indices(blocks: int, lows: int = 2**32) -> tuple[Tensor, Tensor]:
 
     JAX has no integers of 64 bits by default.
     """
+    if not isinstance(blocks, int):  # a size that is not known yet; nothing is computed with it
+        low = jax.lax.iota(jnp.uint32, blocks)
+        return low, jnp.zeros_like(low)
     shape = -(-blocks // lows), min(blocks, lows)
     words = (jax.lax.broadcasted_iota(jnp.uint32, shape, axis).reshape(-1) for axis in (1, 0))
     low, high = (jax.lax.slice(word, (0,), (blocks,)) for word in words)
