@@ -85,6 +85,16 @@ def is_from_keras(layer: Any) -> bool:
     return type(layer).__module__.startswith("keras.src.")
 
 
+def is_from_keras_or_ours(layer: Any) -> bool:
+    """Return whether the class of a layer is one of Keras's own or of this package."""
+    return is_from_keras(layer) or type(layer).__module__.startswith("keras_dropouts.")
+
+
+def runs_known_code(layer: Any) -> bool:
+    """Return whether what a layer computes is written in Keras or here: a Lambda's is a user's."""
+    return is_from_keras_or_ours(layer) and not isinstance(layer, keras.layers.Lambda)
+
+
 def build_shapes(layer: Layer) -> dict[str, Any] | None:
     """Return the shapes that a layer was built with, by argument, None where they are not known.
 

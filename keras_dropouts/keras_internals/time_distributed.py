@@ -9,8 +9,8 @@ import keras
 from keras import ops
 
 from keras_dropouts.keras_internals.layers import (
-    is_from_keras,
     parts,
+    runs_known_code,
     takes_mask,
     takes_training,
 )
@@ -34,19 +34,13 @@ def right_time_axis() -> AbstractContextManager[None]:
             if inputs.shape[1] is not None:
                 return original(self, inputs, training=training, mask=mask)
             mask = mask if takes_mask(self.layer) else None
-            if training or not all(map(_keeps_rows_apart, parts(self.layer))):
+            if training or not all(map(runs_known_code, parts(self.layer))):
                 return _step_by_step(self.layer, inputs, mask, training)
             return _as_rows(self.layer, inputs, mask, training)
 
         return call
 
     return replaced_in_thread(keras.layers.TimeDistributed, "call", mended)
-
-
-def _keeps_rows_apart(layer: Any) -> bool:
-    module = type(layer).__module__
-    ours = is_from_keras(layer) or module.startswith("keras_dropouts.")
-    return ours and not isinstance(layer, keras.layers.Lambda)
 
 
 def _arguments(layer: Layer, mask: Any, training: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -18,16 +17,15 @@ from keras_dropouts.keras_internals.layers import (
     build_shapes,
     compute_output_spec,
     parts,
+    runs_known_code,
     takes_training,
 )
-from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
-from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
+from keras_dropouts.keras_internals.noted_draws import noted_draws
+from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell
 from keras_dropouts.noise.stream import TrainingStream
 from keras_dropouts.surgery.sources import NoiseSource
 from keras_dropouts.types import Tensor
-
-_KNOWN = ("keras.", "keras_dropouts.", "keras_hub.")
 
 
 def always_on(model: Any, sources: list[NoiseSource]) -> set[int]:
@@ -67,18 +65,14 @@ def _draws(model: Any) -> list[list[Any]]:
     def call(x: Tensor) -> Tensor:
         return model(x, **arguments)
 
-    found: list[list[Any]] = []
-    with restored_after_calls(model), _draws_noted(found):
-        try:
-            compute_output_spec(call, tensors)
-        except Exception:  # noqa: BLE001  (whatever a user's own `call` raises)
-            return found
-    return found
+    ours = ((TrainingStream, name) for name in ("bits", "uniform"))
+    with restored_after_calls(model), noted_draws(*ours) as found, suppress(Exception):
+        compute_output_spec(call, tensors)  # whatever a user's own `call` raises
+    return [[layer for layer, _ in calls] for calls in found if calls and not _is_unused(calls)]
 
 
 def _is_known(layer: Any) -> bool:
-    known = type(layer).__module__.startswith(_KNOWN)
-    return known and not isinstance(layer, keras.layers.Lambda)
+    return runs_known_code(layer) or type(layer).__module__.startswith("keras_hub.")
 
 
 def _symbolic_inputs(model: Any) -> Any:
@@ -93,37 +87,6 @@ def _symbolic_inputs(model: Any) -> Any:
     return keras.tree.map_shape_structure(
         lambda shape: keras.KerasTensor(shape, dtype=model.input_dtype), given
     )
-
-
-@contextmanager
-def _draws_noted(found: list[list[Any]]) -> Iterator[None]:
-    """Add to `found` the layers around each draw of this thread."""
-    inside: list[Any] = []
-
-    def entered(original: Any) -> Any:
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            inside.append((self, kwargs.get("training")))
-            try:
-                return original(self, *args, **kwargs)
-            finally:
-                inside.pop()
-
-        return call
-
-    def noted(original: Any) -> Any:
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            if inside and not _is_unused(inside):
-                found.append([layer for layer, _ in inside])
-            return original(*args, **kwargs)
-
-        return draw
-
-    with ExitStack() as stack:
-        stack.enter_context(replaced_in_thread(keras.layers.Layer, "__call__", entered))
-        places = [(BACKEND_RANDOM, name) for name in DRAWS]
-        for owner, name in [*places, (TrainingStream, "bits"), (TrainingStream, "uniform")]:
-            stack.enter_context(replaced_in_thread(owner, name, noted))
-        yield
 
 
 def _is_unused(inside: list[tuple[Any, Any]]) -> bool:

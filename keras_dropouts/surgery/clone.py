@@ -14,13 +14,12 @@ from keras_dropouts.keras_internals.graphs import forget_nodes
 from keras_dropouts.keras_internals.layers import (
     children,
     has_own_build,
+    is_from_keras_or_ours,
     lambda_output_shape,
     mark_as_built,
     parts,
 )
 from keras_dropouts.types import Layer
-
-_NATIVE = ("keras.", "keras_dropouts.")
 
 
 def clone_layer(layer: Layer, copy_graph: CopyGraph = no_graph) -> Layer:
@@ -36,7 +35,7 @@ def clone_layer(layer: Layer, copy_graph: CopyGraph = no_graph) -> Layer:
         ValueError: if the layer can neither be copied nor made again from its config.
     """
     ways: list[Callable[[Layer], Layer]] = [_from_config, lambda each: copy_layer(each, copy_graph)]
-    if not all(type(part).__module__.startswith(_NATIVE) for part in parts(layer)):
+    if not all(map(is_from_keras_or_ours, parts(layer))):
         ways.reverse()
     problems: list[Exception] = []
     for way in ways:

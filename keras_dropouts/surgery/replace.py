@@ -10,7 +10,13 @@ import keras
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.keras_internals.graphs import inbound_nodes, is_graph
-from keras_dropouts.keras_internals.layers import children, own_attributes, parts, unlocked
+from keras_dropouts.keras_internals.layers import (
+    children,
+    is_from_keras_or_ours,
+    own_attributes,
+    parts,
+    unlocked,
+)
 from keras_dropouts.surgery.clone import carry_state, clone_layer
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
@@ -111,7 +117,7 @@ class _Replacement:
         self.seen.add(id(layer))
         # The parts of other layers of Keras, and of wrappers of ours, have rates that belong to
         # their wholes.
-        known = type(layer).__module__.split(".")[0] in ("keras", "keras_dropouts")
+        known = is_from_keras_or_ours(layer)
         if not is_graph(layer) and (not known or isinstance(layer, keras.layers.TimeDistributed)):
             self._in_attributes(layer)
         for part in children(layer):

@@ -9,6 +9,7 @@ import keras_dropouts_export as kde
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.checks.trial_sizes import candidate_sizes
 from keras_dropouts_export.tracing.inference_function import inference_function
+from runtimes import assert_serves
 
 
 def shapes(model):
@@ -31,7 +32,7 @@ def test_few_frames_of_a_video(tmp_path):
     x = keras.Input((None, 8, 8, 1), name="x")
     model = keras.Model(x, layers.ConvLSTM2D(2, 3, activation="relu")(x))
     assert shapes(model)[:2] == [(4, 8, 8, 1), (6, 8, 8, 1)]
-    assert kde.export_saved_model(model, tmp_path / "m").ok
+    assert_serves(model, kde.export_saved_model(model, tmp_path / "m"))
 
 
 def test_volumes_grow_until_they_fit():

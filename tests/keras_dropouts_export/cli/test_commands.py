@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 
 import keras_dropouts as kd
+from command_line import run
 from keras_dropouts_export import formats
-from keras_dropouts_export.cli.__main__ import main
 
 
 @pytest.fixture
@@ -35,14 +35,6 @@ def saved(model, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
     return path
-
-
-def run(capsys, *arguments):
-    """Return (exit status, what was printed, what was complained about)."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    return stopped.value.code, printed.out, printed.err
 
 
 def test_inspect_prints_a_table(capsys, saved):

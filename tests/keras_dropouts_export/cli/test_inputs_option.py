@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_dropouts_export.cli.__main__ import main
+from command_line import run
 from served import data
 
 
@@ -25,14 +25,6 @@ def inputs(tmp_path):
     path = tmp_path / "inputs.npz"
     np.savez(path, ids=np.array([3, 8, 5, 1]), x=data(4, 4))
     return path
-
-
-def run(capsys, *arguments):
-    """Return (exit status, what was printed, what was complained about)."""
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    return stopped.value.code, printed.out, printed.err
 
 
 def test_every_command_takes_them(capsys, saved, inputs, tmp_path):

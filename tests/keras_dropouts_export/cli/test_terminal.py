@@ -12,19 +12,13 @@ from termios import TIOCSWINSZ
 import keras
 import pytest
 
+from command_line import run
 from keras_dropouts_export.checks.parity import ParityReport, ParityRow
 from keras_dropouts_export.cli import terminal
-from keras_dropouts_export.cli.__main__ import main
 from keras_dropouts_export.formats.finding import Finding
 from keras_dropouts_export.printable import printable, printable_lines
 
 NASTY = "[red]a\x1b[31m[b]\x07\u202eb\u200f\x9b2J\ud800"
-
-
-def run(capsys, *arguments):
-    with pytest.raises(SystemExit) as end:
-        main([str(each) for each in arguments])
-    return (end.value.code, *capsys.readouterr())
 
 
 def test_what_is_not_printed_as_itself_is_escaped():

@@ -126,14 +126,16 @@ def test_the_new_artifact_is_in_place(case, system_call):
     assert read(target) == 2.0
     shutil.rmtree(made.parent)
     assert read(target) == 2.0
-    wanted = {each.name for each in layout.files(target) if each.exists()}
-    assert {each.name for each in target.parent.iterdir()} == wanted
+    assert_nothing_else_is_there(layout, target)
     assert layout.foreign(target) == ()
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_killed_at_each_rename(case, system_call, before, monkeypatch):
-    layout, target, made, read = case
+def stopped_at_each_rename(case, monkeypatch, before, killed):
+    """Put the artifact in place again and again, stopped at each rename in turn.
+
+    Yields (the number of the rename, the calls so far) after each, from the same files each time.
+    """
+    layout, target, made, _ = case
     backup = target.parent.with_name(f"{target.parent.name} backup")
     shutil.copytree(target.parent, backup, copy_function=shutil.copy2)
     number = 0
@@ -141,23 +143,14 @@ def test_killed_at_each_rename(case, system_call, before, monkeypatch):
         number += 1
         _again(backup, target.parent)
         with monkeypatch.context() as patched:
-            calls = stopping(patched, number, before, killed=True)
+            calls = stopping(patched, number, before, killed)
             try:
                 put_in_place(made, target, layout, overwrite=True)
             except Stopped:
                 pass
             else:
                 break
-        two_steps = target.is_dir() is False and layout.is_folder
-        assert not (two_steps and system_call)
-        if not two_steps:
-            assert read(target) in (1.0, 2.0), (number, calls)
-        with pytest.warns(UserWarning, match="was killed before it ended"):
-            recover(target)
-        assert read(target) in (1.0, 2.0), (number, calls)
-        wanted = {each.name for each in layout.files(target) if each.exists()}
-        assert {each.name for each in target.parent.iterdir()} == wanted
-        assert not layout.foreign(target)
+        yield number, calls
     assert number > 1
 
 
@@ -168,27 +161,32 @@ def _again(backup, folder):
     shutil.copytree(backup, folder, dirs_exist_ok=True)
 
 
+def assert_nothing_else_is_there(layout, target):
+    wanted = {each.name for each in layout.files(target) if each.exists()}
+    assert {each.name for each in target.parent.iterdir()} == wanted
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_killed_at_each_rename(case, system_call, before, monkeypatch):
+    layout, target, _, read = case
+    for number, calls in stopped_at_each_rename(case, monkeypatch, before, killed=True):
+        two_steps = target.is_dir() is False and layout.is_folder
+        assert not (two_steps and system_call)
+        if not two_steps:
+            assert read(target) in (1.0, 2.0), (number, calls)
+        with pytest.warns(UserWarning, match="was killed before it ended"):
+            recover(target)
+        assert read(target) in (1.0, 2.0), (number, calls)
+        assert_nothing_else_is_there(layout, target)
+        assert not layout.foreign(target)
+
+
 def test_an_error_at_each_rename_brings_back_what_was_there(case, system_call, monkeypatch):
     layout, target, made, read = case
-    backup = target.parent.with_name(f"{target.parent.name} backup")
-    shutil.copytree(target.parent, backup, copy_function=shutil.copy2)
-    number = 0
-    while True:
-        number += 1
-        _again(backup, target.parent)
-        with monkeypatch.context() as patched:
-            stopping(patched, number, before=True, killed=False)
-            try:
-                put_in_place(made, target, layout, overwrite=True)
-            except Stopped:
-                pass
-            else:
-                break
+    for _ in stopped_at_each_rename(case, monkeypatch, before=True, killed=False):
         shutil.rmtree(made.parent)
         assert read(target) == 1.0
-        wanted = {each.name for each in layout.files(target) if each.exists()}
-        assert {each.name for each in target.parent.iterdir()} == wanted
-    assert number > 1
+        assert_nothing_else_is_there(layout, target)
 
 
 def test_an_artifact_that_came_meanwhile_stays(case, system_call):

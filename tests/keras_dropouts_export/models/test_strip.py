@@ -11,6 +11,7 @@ import pytest
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
+from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM
 from keras_dropouts.surgery import sources as noise
 from keras_dropouts_export.models import drawing_layers
 from keras_dropouts_export.tracing.inference_mode import noise_off
@@ -141,7 +142,7 @@ def test_what_draws_is_found_without_a_graph():
         drawing_layers._seen_to_draw(dense_model(), drawing_layers.known_signature(dense_model()))
         == []
     )
-    assert drawing_layers.BACKEND_RANDOM.uniform.__name__ == "uniform"
+    assert BACKEND_RANDOM.uniform.__name__ == "uniform"
 
 
 class Breaks(Subclassed):

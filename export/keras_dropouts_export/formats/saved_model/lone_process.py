@@ -29,14 +29,18 @@ _SECONDS = 600  # after which the second process is stopped
 # of the SavedModel itself and the functions that they call, which are looked at as well.
 _INSIDE = frozenset(
     [
-        *(
-            "VarHandleOp",
-            "ReadVariableOp",
-            "ResourceGather",
-            "ResourceGatherNd",
-            "VarIsInitializedOp",
-        ),
-        *("StatefulPartitionedCall", "While", "If", "Case", "Placeholder", "Assert", "Empty"),
+        "VarHandleOp",
+        "ReadVariableOp",
+        "ResourceGather",
+        "ResourceGatherNd",
+        "VarIsInitializedOp",
+        "StatefulPartitionedCall",
+        "While",
+        "If",
+        "Case",
+        "Placeholder",
+        "Assert",
+        "Empty",
     ]
 )
 # It imports TensorFlow and nothing else: an import of Keras or of this package fails.
