@@ -61,6 +61,15 @@ def call_context() -> Any:
     return _get_global_attribute("current_call_ctx")
 
 
+def name_scopes() -> list[Any]:
+    """Return Keras's own list of the names around the layer that is running, outermost first.
+
+    Relies on the global attribute "name_scope_stack", since Keras 3.0.
+    """
+    scopes = _get_global_attribute("name_scope_stack")
+    return [] if scopes is None else scopes
+
+
 def outside_stateless_scope(variable: Any) -> bool:
     """Return whether a pure function is running that knows nothing of `variable`.
 

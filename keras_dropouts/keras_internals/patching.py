@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from keras_dropouts.keras_internals.call_stack import name_scopes
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.keras_internals.rate_attributes import CELL_MASKS, is_dropout_cell
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
@@ -71,15 +72,23 @@ def replaced_in_thread(owner: Any, name: str, make: Callable[[Any], Any]) -> Ite
                 setattr(owner, name, patched.original)
 
 
-def restored_after_calls(model: Any) -> AbstractContextManager[None]:
-    """Call `model` inside this, and what its layers keep of a call is afterwards as it was.
+@contextmanager
+def restored_after_calls(model: Any) -> Iterator[None]:
+    """Call `model` inside this, and what Keras keeps of a call is afterwards as it was.
 
-    That is their losses and call flags, and the dropout masks that recurrent cells keep between the
-    time steps of a call. What the calls of this thread add no other thread sees, and it is gone
-    after the block: tensors of a traced graph must not stay behind. Relies on `Layer._called` and
-    `Layer._losses`, since Keras 3.0.
+    That is the losses and call flags of its layers, and the dropout masks that recurrent cells keep
+    between the time steps of a call. What the calls of this thread add no other thread sees, and it
+    is gone after the block: tensors of a traced graph must not stay behind. It is also the names
+    around a layer: a layer whose name TensorFlow refuses leaves it behind, and every variable that
+    is made later would have it in its path. Relies on `Layer._called` and `Layer._losses`, since
+    Keras 3.0.
     """
-    return overlaid_in_thread(each for layer in parts(model) for each in _kept_of_calls(layer))
+    names = len(name_scopes())
+    try:
+        with overlaid_in_thread(each for layer in parts(model) for each in _kept_of_calls(layer)):
+            yield
+    finally:
+        del name_scopes()[names:]
 
 
 def _kept_of_calls(layer: Any) -> Iterator[tuple[Any, str, Any]]:

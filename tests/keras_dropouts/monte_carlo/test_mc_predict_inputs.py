@@ -219,6 +219,15 @@ def test_what_a_layer_raises_is_said_with_the_shapes() -> None:
         kd.mc_predict(model, _x(5, 4), 2, verbose=False)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow refuses the name")
+def test_a_refused_name_is_not_left_behind() -> None:
+    parts = [keras.Input((4,)), layers.Dropout(0.5), layers.Dense(2, name="[a]")]
+    model = keras.Sequential(parts, name="plain")
+    with pytest.raises(ValueError, match=r"'plain' cannot be sampled"):
+        kd.mc_predict(model, np.zeros((2, 4), "float32"))
+    assert keras.Variable(0.0, name="v").path == "v"
+
+
 def test_a_model_that_is_not_built() -> None:
     with pytest.raises(ValueError, match="Expected a built model"):
         kd.mc_predict(Forgetful(), _x(3, 4), verbose=False)

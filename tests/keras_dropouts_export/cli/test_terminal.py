@@ -47,6 +47,7 @@ def test_layers_of_any_name(capsys, tmp_path):
         assert status in (0, 1)
         assert printable(NASTY[:-1]) in out + err
         assert no_codes(out + err)
+        assert keras.Variable(0.0, name="v").path == "v", "the name is left behind"
 
 
 def test_paths_of_any_name(capsys, tmp_path):
