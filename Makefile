@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
-# Further arguments of pytest for `make test`: on TensorFlow, and on JAX and PyTorch.
+# Further arguments of pytest for `make test` and `make coverage`: on TensorFlow, and on JAX and PyTorch.
 ONLY ?=
 ONLY_BACKENDS ?=
 KILLS ?= 100
@@ -103,10 +103,10 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 
 coverage: $(STAMP) ## measure which branches of both packages the tests run, on all backends
 	@rm -f .coverage .coverage.*
-	$(BIN)/python $(PYTEST) --cov --cov-append --cov-report=
+	$(BIN)/python $(PYTEST) --cov --cov-append --cov-report= $(ONLY)
 	for backend in jax torch; do \
 		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) --cov --cov-append --cov-report= \
-			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
+			$(ONLY_BACKENDS) --ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 	$(BIN)/coverage report
 
