@@ -28,6 +28,7 @@ from keras_dropouts.layers import (
 )
 from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
+from keras_dropouts.noise.row_seeds import row_seeds
 from keras_dropouts.noise.training_step import training_step
 from keras_dropouts.r_drop import RDrop
 from keras_dropouts.surgery.inspect import inspect_dropout
@@ -68,6 +69,7 @@ __all__ = [
     "mc_predict",
     "register_noise",
     "replace_dropout",
+    "row_seeds",
     "schedules",
     "set_rates",
     "training_step",

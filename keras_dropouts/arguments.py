@@ -77,6 +77,13 @@ def check_seed(value: Any, argument: str = "seed") -> int | None:
     return int(value)
 
 
+def check_int64(value: Any, argument: str) -> int:
+    """Return `value` as an int if it is an integer of 64 bits, which may be below 0."""
+    if not is_integer(value) or not -(2**63) <= value < 2**63:
+        raise invalid(argument, "an integer from -2**63 to 2**63 - 1", value)
+    return int(value)
+
+
 def gives_batches(x: Any) -> bool:
     """Return whether something is read in batches: a dataset, a loader or a generator."""
     is_data = isinstance(x, dict | list | tuple | str | bytes) or hasattr(x, "__array__")

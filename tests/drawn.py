@@ -1,4 +1,4 @@
-"""Reads out the random numbers that mc_predict, a SavedModel and an ONNX file draw."""
+"""Reads out the random numbers that mc_predict and an ONNX file draw."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 import keras_dropouts as kd
 from keras_dropouts.noise import sampler as sampling
 from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
 
-# (tag, number of the sample) -> the numbers of one draw, in their order
-Draws = dict[tuple[int, int], np.ndarray]
-# Names of tensors of an ONNX file: (the numbers of a draw, its counter).
-Marks = list[tuple[str, str]]
+# (draw | place << 32, seed of the row, number of the sample) -> the numbers, in their order
+Draws = dict[tuple[int, int, int], np.ndarray]
+# Of an ONNX file: (name of the numbers of a draw, name of the first sample and the seeds, key).
+Marks = list[tuple[str, str, int]]
 
 
 def session(path: Path, level: str = "ORT_ENABLE_ALL") -> Any:
@@ -39,7 +38,8 @@ def serve(path: Path, inputs: Any, seed: int) -> list[np.ndarray]:
 
 
 def _feeds(run: Any, inputs: Any, seed: int) -> dict[str, np.ndarray]:
-    values = [*(inputs if isinstance(inputs, list) else [inputs]), np.array(seed, np.int64)]
+    values = inputs if isinstance(inputs, list) else [inputs]
+    values = [*values, kd.row_seeds(seed, len(values[0]))]
     return {each.name: x for each, x in zip(run.get_inputs(), values, strict=True)}
 
 
@@ -51,7 +51,10 @@ def marks() -> Iterator[Marks]:
 
     def expand(model: onnx.ModelProto) -> None:
         own = [node for node in model.graph.node if node.op_type == "Draw"]
-        found[:] = [(node.output[0], node.input[2]) for node in own]
+        keys = [{each.name: each.i for each in node.attribute}["key"] for node in own]
+        found[:] = [
+            (node.output[0], node.input[1], key) for node, key in zip(own, keys, strict=True)
+        ]
         original(model)
 
     with mock.patch.object(draw_nodes, "expand_draws", expand):
@@ -62,7 +65,7 @@ def of_onnx(path: Path, where: Marks, inputs: Any, seed: int) -> Draws:
     """Return what onnxruntime draws for an ONNX file."""
     file = onnx.load(path)
     del file.graph.output[:]
-    names = [name for pair in where for name in pair]
+    names = [name for *names, _ in where for name in names]
     file.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
     run = onnxruntime.InferenceSession(file.SerializeToString())
     values = dict(
@@ -73,58 +76,35 @@ def of_onnx(path: Path, where: Marks, inputs: Any, seed: int) -> Draws:
         )
     )
     found: Draws = {}
-    for numbers, counter in where:
-        batch, tag, first = (int(word) for word in values[counter])
-        assert batch == 0
-        for i, row in enumerate(values[numbers]):
-            _add(found, (tag, first + i), row)
+    for numbers, words, key in where:
+        first, *seeds = (int(np.uint64(word).astype(np.int64)) for word in values[words])
+        _add(found, key, seeds, first, values[numbers])
     return found
 
 
-def of_mc_predict(model: Any, x: Any, samples: int, seed: int) -> tuple[Draws, Any]:
+def of_mc_predict(model: Any, x: Any, samples: int, seed: int, **options: Any) -> Any:
     """Return what mc_predict draws on TensorFlow, and its prediction."""
     found: Draws = {}
     original = sampling.Sampler.draw
 
-    def draw(self: Any, tag: int, count: Any, width: int) -> Any:
-        made = original(self, tag, count, width)
+    def drawing(self: Any, seeds: Any, place: int, draw: int, count: Any, width: int) -> Any:
+        made = original(self, seeds, place, draw, count, width)
 
-        def note(numbers: np.ndarray, which: np.ndarray) -> np.int32:
-            for row, sample in zip(numbers, which, strict=True):
-                _add(found, (tag, int(sample)), row)
+        def note(numbers: np.ndarray, words: np.ndarray, first: np.ndarray) -> np.int32:
+            rows = words.astype("<i4").view("<i8").reshape(-1).tolist()
+            _add(found, draw | place << 32, rows, int(first), numbers)
             return np.int32(0)
 
-        tf.numpy_function(note, [made, self.samples], tf.int32)
+        tf.numpy_function(note, [made, seeds, self.first], tf.int32)
         return made
 
-    with mock.patch.object(sampling.Sampler, "draw", draw):
-        prediction = kd.mc_predict(model, x, samples=samples, seed=seed, verbose=False)
+    with mock.patch.object(sampling.Sampler, "draw", drawing):
+        prediction = kd.mc_predict(model, x, samples, seed, verbose=False, **options)
     return found, prediction
 
 
-def of_saved_model(folder: Path, inputs: Any, seed: int) -> Draws:
-    """Return the 32-bit words that a SavedModel draws."""
-    loaded = tf.saved_model.load(str(folder))
-    concrete = loaded.serve_mc.concrete_functions[0]
-    flat = convert_variables_to_constants_v2(concrete, False, aggressive_inlining=True)
-    draws = [
-        each for each in flat.graph.get_operations() if each.type.startswith("StatelessRandom")
-    ]
-    run = flat.prune(flat.inputs, [[each.inputs[2], each.outputs[0]] for each in draws])
-    values = [*(inputs if isinstance(inputs, list) else [inputs]), np.array(seed, np.int64)]
-    found: Draws = {}
-    for counter, words in run(*map(tf.constant, values)):
-        block, batch, tag, sample = counter.numpy().view(np.uint32).tolist()
-        assert (block, batch) == (0, 0)
-        _add(found, (tag, sample), words.numpy().view(np.uint32))
-    return found
-
-
-def as_numbers(words: np.ndarray, width: int) -> np.ndarray:
-    """Return the integers of `width` bits that 32-bit words hold."""
-    return {16: words.view(np.uint16), 23: words >> 9, 32: words}[width].astype("int64")
-
-
-def _add(found: Draws, key: tuple[int, int], numbers: np.ndarray) -> None:
-    assert key not in found, f"{key} is drawn twice"
-    found[key] = np.asarray(numbers).astype("int64") if numbers.dtype != np.uint32 else numbers
+def _add(found: Draws, key: int, seeds: list[int], first: int, numbers: np.ndarray) -> None:
+    for row, of_row in zip(seeds, numbers, strict=True):
+        for i, of_sample in enumerate(of_row):
+            assert (key, row, first + i) not in found, f"{key} is drawn twice"
+            found[key, row, first + i] = of_sample.astype("int64")

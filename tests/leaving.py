@@ -158,6 +158,10 @@ def _served(made: Trial, export: Callable[..., kde.ExportReport], path: Path) ->
         assert_close(answers(path, given), dict(outputs), lowest_precision(made.model))
 
 
+def _batch_first(samples: Any) -> list[np.ndarray]:
+    return [np.moveaxis(x, 0, 1) for x in keras.tree.flatten(samples)]
+
+
 def _sampled(made: Trial, path: Path) -> str | None:
     """Compare the samples of an ONNX file with those of the model for the same seed."""
     if not any(source.rate for source in noise_sources(made.model)):
@@ -171,12 +175,12 @@ def _sampled(made: Trial, path: Path) -> str | None:
         wanted = kd.mc_predict(made.model, x, samples=SAMPLES, seed=SEED, verbose=False).samples
         *names, seed = (each.name for each in report.inputs)
         feeds = made.feeds(inputs, names)
-        feeds[seed] = np.array(SEED, "int64")
+        feeds[seed] = kd.row_seeds(SEED, len(next(iter(feeds.values()))))
         found = dict(
             zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True)
         )
         expected = dict(
-            zip((o.name for o in report.outputs), keras.tree.flatten(wanted), strict=True)
+            zip((o.name for o in report.outputs), _batch_first(wanted), strict=True)
         )
         assert_close(found, expected, lowest_precision(made.model))
     return None

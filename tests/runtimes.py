@@ -102,7 +102,7 @@ def inputs_for(report: kde.ExportReport, batch: int = 3, length: int = LENGTH) -
     random = np.random.default_rng(8)
     inputs = {}
     for info in report.inputs:
-        shape = [batch if axis == info.batch_axis else length for axis in range(len(info.shape))]
+        shape = [length if axis else batch for axis in range(len(info.shape))]
         shape = [own or other for own, other in zip(info.shape, shape, strict=True)]
         if info.dtype == "bool" or "int" in info.dtype:
             inputs[info.name] = random.integers(0, 2, shape).astype(info.dtype)

@@ -61,6 +61,7 @@ class MonteCarlo:
     uncertainty: bool = False
     chunk_size: int | None = None
     rng: str = "philox"
+    fixed_masks: bool = False
 
     def __post_init__(self) -> None:
         check_integer(self.samples, "samples", minimum=1)
@@ -69,6 +70,7 @@ class MonteCarlo:
         if self.chunk_size is not None:
             check_integer(self.chunk_size, "chunk_size", minimum=1)
         check_choice(self.rng, "rng", ("philox", "native"))
+        check_flag(self.fixed_masks, "fixed_masks")
 
     @classmethod
     def asked_for(cls, samples: int | None, **others: Any) -> MonteCarlo | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING or _backend == "tensorflow":
     from keras_dropouts.backends.tensorflow import (
         bits,
         compiled,
+        mapped_rows,
         masked,
         padded,
         read,
@@ -56,6 +57,7 @@ elif _backend == "jax":
     from keras_dropouts.backends.jax import (
         bits,
         compiled,
+        mapped_rows,
         masked,
         padded,
         read,
@@ -74,6 +76,7 @@ elif _backend == "torch":
     from keras_dropouts.backends.torch import (
         bits,
         compiled,
+        mapped_rows,
         masked,
         padded,
         read,
@@ -97,6 +100,7 @@ __all__ = [
     "compiled",
     "in_backward_pass",
     "is_compiling",
+    "mapped_rows",
     "masked",
     "numbered_by_loops",
     "outside_inner_traces",

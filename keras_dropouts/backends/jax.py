@@ -44,17 +44,28 @@ def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int
 
 
 def sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: int, width: int
+    seeds: Tensor, first: Tensor, samples: int, key: tuple[int, int], count: int, width: int
 ) -> Tensor:
-    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
+    """Return integers of `width` bits, 16, 23 or 32, of shape (rows, samples, count).
 
-    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar.
+    seeds: int32 of shape (rows, 2); first: int32 scalar, the number of the first sample; key: two
+    words of 32 bits. noise/sampler.py says which numbers they are.
     """
-
-    def one(sample: Tensor) -> Tensor:
-        return _numbers(key, [0, batch, _signed(tag), sample], count, width)
-
-    return jax.vmap(one)(samples)
+    per_block = 8 if width == 16 else 4
+    blocks = -(-count // per_block)
+    low, high = _block_indices(samples * blocks)
+    more, start = _product(_unsigned(first), blocks)
+    low = low + start
+    high = high + more + (low < start)  # the carry
+    seed_low, seed_high = (_unsigned(word)[:, None] for word in (seeds[:, 0], seeds[:, 1]))
+    counter = jnp.broadcast_arrays(low, high, seed_low, seed_high)
+    words = _philox(jnp.asarray(key, jnp.uint32), tuple(counter))
+    words = words.reshape(seeds.shape[0], samples, 4 * blocks)
+    if width == 16:
+        words = jax.lax.bitcast_convert_type(words, jnp.uint16)
+        words = words.reshape(seeds.shape[0], samples, 8 * blocks)
+    words = words[:, :, :count]
+    return words >> 9 if width == 23 else words
 
 
 def _numbers(key: Tensor, counter: list[Any], count: int, width: int) -> Tensor:
@@ -73,10 +84,17 @@ def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
     key: int32 of shape (2,); counter: int32 of shape (4,). Its first two words, which are 0, count
     the blocks.
     """
-    key = jax.lax.bitcast_convert_type(key, jnp.uint32)
-    counter = jax.lax.bitcast_convert_type(counter, jnp.uint32)
+    counter = _unsigned(counter)
     low, high = _block_indices(-(-count // 4))
     start = (low, high + counter[1], *(jnp.broadcast_to(word, low.shape) for word in counter[2:]))
+    return _philox(_unsigned(key), start).reshape(-1)[:count]
+
+
+def _philox(key: Tensor, counter: tuple[Tensor, ...]) -> Tensor:
+    """Return the words of each block, uint32, four along a last axis.
+
+    key: uint32 of shape (2,); counter: four words, uint32 of one shape.
+    """
 
     def rounds(index: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         for offset in range(_UNROLLED):
@@ -89,8 +107,12 @@ def _words(key: Tensor, counter: Tensor, count: int) -> Tensor:
             state = (high1 ^ state[1] ^ keys[0], low1, high0 ^ state[3] ^ keys[1], low0)
         return state
 
-    state = jax.lax.fori_loop(0, _ROUNDS // _UNROLLED, rounds, start)
-    return jnp.stack(state, axis=-1).reshape(-1)[:count]
+    return jnp.stack(jax.lax.fori_loop(0, _ROUNDS // _UNROLLED, rounds, counter), axis=-1)
+
+
+def _unsigned(words: Tensor) -> Tensor:
+    """Return the bits of integers of 32 as those of unsigned ones."""
+    return jax.lax.bitcast_convert_type(jnp.asarray(words, jnp.int32), jnp.uint32)
 
 
 def _block_indices(blocks: int, lows: int = 2**32) -> tuple[Tensor, Tensor]:
@@ -150,6 +172,21 @@ def _times(inputs: Tensor, factor: Tensor) -> Tensor:
 def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
     """Return booleans with so many True before and after them, along each axis."""
     return jnp.pad(keep, padding, constant_values=True)
+
+
+def mapped_rows(
+    function: Callable[[list[Tensor]], list[Tensor]], rows: list[Tensor]
+) -> list[Tensor]:
+    """Return what `function` makes of each row alone, put together again.
+
+    It takes and returns tensors with a first axis of 1; `rows` are tensors with the same number of
+    rows.
+    """
+
+    def of_row(parts: list[Tensor]) -> list[Tensor]:
+        return [x[0] for x in function([part[None] for part in parts])]
+
+    return list(jax.lax.map(of_row, rows))
 
 
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:

@@ -75,38 +75,32 @@ _philox = functools.partial(
 
 
 def sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: Any, width: int
+    seeds: Tensor, first: Tensor, samples: int, key: tuple[int, int], count: Any, width: int
 ) -> Tensor:
-    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
+    """Return integers of `width` bits, 16, 23 or 32, of shape (rows, samples, count).
 
-    key: int32 of shape (2,); samples: int32 of shape (n,), n known; batch: int32 scalar; count: an
-    int or an int64 scalar.
+    seeds: int32 of shape (rows, 2); first: int32 scalar, the number of the first sample; key: two
+    words of 32 bits; count: an int or an int64 scalar. noise/sampler.py says which numbers they
+    are.
     """
-    tags = tf.fill(tf.shape(samples), _signed(tag))
-    zeros = tf.zeros_like(samples)
-    counters = tf.reshape(tf.stack([zeros, zeros + batch, tags, samples], axis=1), [-1, 2, 2])
-    counters = tf.bitcast(tf.bitcast(counters, tf.int64), tf.uint64)
-    key = tf.bitcast(tf.bitcast(tf.reshape(key, [1, 2]), tf.int64), tf.uint64)
-    words = _philox_rows()(key, counters, _words(count, width))
+    per_block = 8 if width == 16 else 4
+    blocks = (count + per_block - 1) // per_block
+    start = tf.cast(first, tf.int64) * blocks
+    seeds = tf.bitcast(seeds, tf.int64)
+    rows = tf.shape(seeds, tf.int64)[0]
+    # What is mapped over no rows would have no shape, so a row is drawn for none.
+    wanted = tf.cond(rows > 0, lambda: seeds, lambda: tf.zeros([1], tf.int64))
+    length = tf.reshape(tf.cast(2 * samples * blocks, tf.int64), [1])
+    schedule = tf.constant([key[0] | key[1] << 32], tf.uint64)
+
+    def of_row(seed: Tensor) -> Tensor:
+        counter = tf.bitcast(tf.stack([start, seed]), tf.uint64)
+        return _philox(key=schedule, counter=counter, shape=length)
+
+    words = tf.map_fn(of_row, wanted, fn_output_signature=tf.uint64)
     numbers = tf.bitcast(words, tf.uint16 if width == 16 else tf.uint32)
-    return tf.reshape(numbers, [samples.shape[0], -1])[:, :count]
-
-
-@functools.cache
-def _philox_rows() -> Any:
-    """Return a function that stacks the words of several counters.
-
-    It is traced once for each number of counters: a node for each, in each layer that draws,
-    would take longer to trace than to run.
-    """
-
-    def stacked(key: Tensor, counters: Tensor, length: Tensor) -> Tensor:
-        rows = []
-        for counter in tf.unstack(counters):
-            rows.append(_philox(key=key, counter=counter, shape=length))
-        return tf.stack(rows)
-
-    return tf.function(stacked, autograph=False, reduce_retracing=False)
+    numbers = tf.reshape(numbers, [-1, samples, per_block * blocks])[:rows, :, :count]
+    return tf.bitwise.right_shift(numbers, np.uint32(9)) if width == 23 else numbers
 
 
 def _signed(word: int) -> int:
@@ -185,6 +179,24 @@ def _unpack(packed: Tensor, scale: Tensor) -> Tensor:
 def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
     """Return booleans with so many True before and after them, along each axis."""
     return tf.pad(keep, padding, constant_values=True)
+
+
+def mapped_rows(
+    function: Callable[[list[Tensor]], list[Tensor]], rows: list[Tensor]
+) -> list[Tensor]:
+    """Return what `function` makes of each row alone, put together again.
+
+    It takes and returns tensors with a first axis of 1; `rows` are tensors with the same number of
+    rows.
+    """
+
+    def of_row(parts: list[Tensor]) -> list[Tensor]:
+        return [x[0] for x in function([part[tf.newaxis] for part in parts])]
+
+    specs = [tf.TensorSpec(x.shape[1:], x.dtype) for x in rows]
+    scratch = tf.function(of_row, autograph=False).get_concrete_function(specs)
+    dtypes = [x.dtype for x in scratch.outputs]  # which `map_fn` has to be told
+    return list(tf.map_fn(of_row, rows, fn_output_signature=dtypes))
 
 
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:

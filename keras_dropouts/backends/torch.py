@@ -1,7 +1,8 @@
 """What this package does in PyTorch's own functions: random bits, masked products, compilation.
 
-The random bits come from PyTorch's own generator, seeded from the key, the step and the tag: they
-are reproducible, but other numbers than those of the other backends.
+The random bits of training come from PyTorch's own generator, seeded from the key, the step and the
+tag: they are reproducible, but other numbers than those of the other backends. Those of Monte-Carlo
+samples are the same as there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import torch
 
 from keras_dropouts.types import Layer, Tensor
 
-_DTYPES = {16: torch.int16, 32: torch.int32}
+_DTYPES = {16: torch.int16, 23: torch.int32, 32: torch.int32}
+_WORD = 0xFFFFFFFF
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)  # of Philox 4x32-10
+_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 
 
 def read(variable: Any) -> Tensor:
@@ -74,14 +78,37 @@ def _(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: int) -
 
 
 def sample_bits(
-    key: Tensor, samples: Tensor, batch: Tensor, tag: int, count: int, width: int
+    seeds: Tensor, first: Tensor, samples: int, key: tuple[int, int], count: int, width: int
 ) -> Tensor:
-    """Return integers of `width` bits, 16 or 32, for Monte-Carlo samples, of shape (n, count).
+    """Return integers of `width` bits, 16, 23 or 32, of shape (rows, samples, count).
 
-    key: int32 of shape (2,); samples: int32 of shape (n,); batch: int32 scalar.
+    seeds: int32 of shape (rows, 2); first: int32 scalar, the number of the first sample; key: two
+    words of 32 bits. noise/sampler.py says which numbers they are; those of 16 and 32 bits begin at
+    -2**(width - 1), as PyTorch compares no unsigned integers of these widths.
     """
-    keys = torch.cat([key, batch.reshape(1)])
-    return torch.stack([bits(keys, sample, tag, (count,), width) for sample in samples])
+    per_block = 8 if width == 16 else 4
+    blocks = -(-count // per_block)
+    index = torch.arange(samples * blocks, device=seeds.device) + first.to(torch.int64) * blocks
+    low, high = (word[:, None] for word in (seeds.to(torch.int64) & _WORD).unbind(1))
+    words = torch.stack(_philox(key, [index & _WORD, index >> 32, low, high]), dim=-1)
+    if width == 16:
+        words = torch.stack([words & 0xFFFF, words >> 16], dim=-1)
+    numbers = words.reshape(seeds.shape[0], samples, per_block * blocks)[:, :, :count]
+    return (numbers >> 9 if width == 23 else numbers - 2 ** (width - 1)).to(_DTYPES[width])
+
+
+def _philox(key: tuple[int, int], words: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the four words of Philox 4x32-10 for a counter of four, int64 of 32 bits each."""
+    for i in range(10):
+        keys = [(word + i * step) & _WORD for word, step in zip(key, _KEY_STEPS, strict=True)]
+        first, second = words[0] * _MULTIPLIERS[0], words[2] * _MULTIPLIERS[1]
+        words = [
+            (second >> 32 & _WORD) ^ words[1] ^ keys[0],
+            second & _WORD,
+            (first >> 32 & _WORD) ^ words[3] ^ keys[1],
+            first & _WORD,
+        ]
+    return list(torch.broadcast_tensors(*words))
 
 
 def masked(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool) -> Tensor:
@@ -110,6 +137,18 @@ def padded(keep: Tensor, padding: list[tuple[int, int]]) -> Tensor:
     # Not as booleans: of those Inductor, in PyTorch 2.13, makes C++ that no compiler takes.
     flags = torch.nn.functional.pad(keep.to(torch.uint8), flat, value=1)
     return flags.to(torch.bool)
+
+
+def mapped_rows(
+    function: Callable[[list[Tensor]], list[Tensor]], rows: list[Tensor]
+) -> list[Tensor]:
+    """Return what `function` makes of each row alone, put together again.
+
+    It takes and returns tensors with a first axis of 1; `rows` are tensors with the same number of
+    rows.
+    """
+    made = [function(list(parts)) for parts in zip(*(x.split(1) for x in rows), strict=True)]
+    return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
 
 def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -13,14 +14,14 @@ from keras import ops
 from keras_dropouts import backends
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.monte_carlo.sampling_mode import active_parts
-from keras_dropouts.noise.sampler import Sampler, key_of
+from keras_dropouts.noise.sampler import Sampler, words_of
 from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts.types import Tensor
 
 # What runs together: rows of a subclassed model, whose insides are not known, and numbers of the
 # largest value that the samples of any other model do not share. More would run no faster.
 _ROWS_AT_ONCE, _NUMBERS_AT_ONCE = 256, 2**24
-_SAMPLES_AT_ONCE = 128  # on TensorFlow each is an operation in each draw, which takes time to trace
+_SAMPLES_AT_ONCE = 128
 
 _runs: weakref.WeakKeyDictionary[Any, dict[Any, CompiledRun]] = weakref.WeakKeyDictionary()
 
@@ -62,38 +63,30 @@ class CompiledRun:
         return max(1, min(rows // batch, _SAMPLES_AT_ONCE))
 
     def _draw(
-        self, count: int, known: Any, padding_masks: Any, key: Tensor, place: Tensor, first: Tensor
+        self, count: int, known: Any, padding_masks: Any, seeds: Tensor, first: Tensor
     ) -> list[Tensor]:
-        """Return `count` samples; `place` holds the numbers of the batch and the first sample."""
-        samples = place[1] + ops.arange(count, dtype="int32")
-        rows = ops.shape(first)[0]
-        sampler = Sampler(key, samples, rows, place[0], self.fixed_masks)
+        """Return `count` samples from the number `first` on; `seeds` are the words of the rows'."""
+        sampler = Sampler(seeds, first, count, self.fixed_masks)
         return self.model.stochastic(known, padding_masks, sampler)
 
-    def _predict(self, count: int, inputs: list[Tensor], key: Tensor, place: Tensor) -> Any:
-        return self._draw(count, *self.model.deterministic(inputs), key, place, inputs[0])
+    def _predict(self, count: int, inputs: list[Tensor], seeds: Tensor, first: Tensor) -> Any:
+        return self._draw(count, *self.model.deterministic(inputs), seeds, first)
 
-    def __call__(
-        self, inputs: list[np.ndarray], seed: int, count: int, chunk: int, batch: int
-    ) -> list[np.ndarray]:
-        """Return the flat outputs of one batch, each of shape (count, rows, ...)."""
+    def chunks(
+        self, inputs: list[np.ndarray], seeds: np.ndarray, count: int, chunk: int
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield the flat outputs of one batch, `chunk` samples at a time: (rows, chunk, ...)."""
         tensors = [ops.convert_to_tensor(x) for x in inputs]
-        key = ops.convert_to_tensor(key_of(seed))
-        starts = range(0, count, chunk)
-        places = [
-            ops.convert_to_tensor([0 if self.fixed_masks else batch, start], "int32")
-            for start in starts
-        ]
+        words = ops.convert_to_tensor(words_of(seeds))
+        starts = {start: ops.convert_to_tensor(start, "int32") for start in range(0, count, chunk)}
         if len(starts) == 1:
-            made = self._whole(count)(tensors, key, places[0])
-            return [ops.convert_to_numpy(x) for x in made]
+            made = self._whole(count)(tensors, words, starts[0])
+            yield [ops.convert_to_numpy(x) for x in made]
+            return
         known, padding_masks = self._deterministic(tensors)
-        chunks = []
-        for start, place in zip(starts, places, strict=True):
+        for start, first in starts.items():
             run = self._stochastic(min(chunk, count - start))
-            made = run(known, padding_masks, key, place, tensors[0])
-            chunks.append([ops.convert_to_numpy(x) for x in made])
-        return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+            yield [ops.convert_to_numpy(x) for x in run(known, padding_masks, words, first)]
 
 
 def _dtype(x: np.ndarray) -> str:

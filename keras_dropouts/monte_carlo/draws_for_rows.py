@@ -18,19 +18,22 @@ if TYPE_CHECKING:
 _ROWS, _OTHER_ROWS = 1009, 1013  # primes, which no other dimension is likely to have
 
 
-def draws_for_rows(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> bool:
-    """Return whether the samples of a model may be rows of one batch, as far as its draws tell.
+def drawn_for(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> str:
+    """Return what a model draws for: "rows" of a batch, a "whole", or something "else".
 
-    It is called symbolically. They may be where everything that it draws has as many rows as the
-    inputs, or one row for all, and where the inputs must have the same number of rows. Where they
-    need not, as nodes and edges of a graph, and in a model that cannot be called symbolically, they
-    may not.
+    It is called symbolically. It draws for rows where everything that it draws has as many rows as
+    the inputs, or one row for all, and where the inputs must have the same number of rows. Where
+    they need not, as nodes and edges of a graph, they are a whole. A model that cannot be called
+    symbolically may draw for anything.
     """
     leads = _leads(split, shapes, dtypes, [_ROWS] * len(shapes))
-    if leads is None or any(isinstance(lead, int) and lead not in (1, _ROWS) for lead in leads):
-        return False
+    if leads is None:
+        return "else"
     different = [_ROWS, *[_OTHER_ROWS] * (len(shapes) - 1)]
-    return len(shapes) == 1 or _leads(split, shapes, dtypes, different) is None
+    if len(shapes) > 1 and _leads(split, shapes, dtypes, different) is not None:
+        return "whole"
+    for_rows = all(not isinstance(lead, int) or lead in (1, _ROWS) for lead in leads)
+    return "rows" if for_rows else "else"
 
 
 def _leads(split: Any, shapes: list[Any], dtypes: list[str], rows: list[int]) -> list[Any] | None:
@@ -44,8 +47,8 @@ def _leads(split: Any, shapes: list[Any], dtypes: list[str], rows: list[int]) ->
     leads: list[Any] = []
 
     def call(*flat: Tensor) -> Any:
-        key, sample = ops.zeros((2,), "int32"), ops.zeros((1,), "int32")
-        sampler = _NotingSampler(key, sample, rows[0], ops.zeros((), "int32"))
+        seeds = ops.zeros((rows[0], 2), "int32")
+        sampler = _NotingSampler(seeds, ops.zeros((), "int32"), 1)
         sampler.leads = leads
         with sampling_mode(split.model, split.active), activate(sampler):
             return split.steps[0].run(dict(zip(split.inputs, flat, strict=True)))

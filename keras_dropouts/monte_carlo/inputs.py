@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_dropouts.arguments import gives_batches, invalid
+from keras_dropouts.arguments import invalid
 from keras_dropouts.keras_internals.graphs import graph_of, input_structure, is_graph
 from keras_dropouts.keras_internals.layers import built_on
 
@@ -24,7 +24,6 @@ def flat_inputs(model: Any, x: Any, as_one: bool = False) -> tuple[list[np.ndarr
     Raises:
         ValueError: if they are not arrays that fit the inputs of the model, with one row or more.
     """
-    _check_kind(x)
     if is_graph(model):
         graph = graph_of(model)
         if isinstance(x, dict) and not isinstance(input_structure(graph), dict):
@@ -49,14 +48,6 @@ def flat_inputs(model: Any, x: Any, as_one: bool = False) -> tuple[list[np.ndarr
         if any(a.dtype == object and kind != "string" for a, kind in zip(flat, kinds, strict=True)):
             raise invalid("x", f"arrays of dtypes {kinds}", [each.dtype.name for each in flat])
     return flat, keras.tree.map_structure(lambda _: 0, x) if structured else 0
-
-
-def _check_kind(x: Any) -> None:
-    """Refuse what is read in batches: the rows are counted and cut here."""
-    if gives_batches(x):
-        expected = "an array, or a structure of arrays; no dataset, loader or generator"
-        way_out = "Join its batches of inputs, as by `np.concatenate([batch for batch in data])`."
-        raise invalid("x", expected, x, way_out)
 
 
 def differ_in_rows(model: Any, flat: list[np.ndarray]) -> bool:

@@ -9,12 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_dropouts.arguments import check_choice, check_flag, check_integer, check_seed, invalid
+from keras_dropouts.arguments import check_choice, check_flag, check_int64, check_integer, invalid
 from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.monte_carlo.batches import Batches
+from keras_dropouts.monte_carlo.collected import Moments, Samples, together
 from keras_dropouts.monte_carlo.compiled_run import run_for
-from keras_dropouts.monte_carlo.inputs import differ_in_rows, errors_of_users, flat_inputs
+from keras_dropouts.monte_carlo.inputs import errors_of_users
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.monte_carlo.sampling_mode import active_parts
+from keras_dropouts.noise.row_seeds import check_row_seeds
+from keras_dropouts.noise.row_seeds import row_seeds as row_seeds_of
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
@@ -31,27 +35,39 @@ def mc_predict(
     chunk_size: int | None = None,
     without_dropout: str = "error",
     verbose: bool = True,
+    row_seeds: Any = None,
+    reduce: str | None = None,
 ) -> MonteCarloPrediction:
     """Predict with dropout on, `samples` times, each time with other masks.
 
     Only dropout and noise layers are active, whatever the `training` flags in the model:
     BatchNormalization serves its moving statistics and augmentation is off. What no dropout
-    mask touches is computed once. Masks are drawn from the seed alone: the same seed, data and
-    batch size give the same samples in any process, and a sample is the same whatever `samples`
-    and `chunk_size` are. The model is not changed, the random state and steps of its layers
+    mask touches is computed once. Each row has a seed of its own, and its masks are a function of
+    that seed alone: they are the same bits on every backend, in any process and in an exported
+    artifact, whatever `batch_size`, `samples` and `chunk_size` are and whatever rows stand beside
+    it. Outputs are the same within the rounding of float32, as matrix products round differently in
+    batches of other sizes. The model is not changed, the random state and steps of its layers
     included.
+
+    Layers that drop weights (`DropConnect`, `EmbeddingDropout`), `gamma="paper"` of the DropBlock
+    layers, and dropout over what has no rows would share a draw between the rows of a batch. A
+    model that has them runs row by row, which takes longer; `fixed_masks=True` lets them share.
 
     Args:
         model: A built Keras model of any kind.
-        x: Its inputs: an array of shape (N, ...), or a structure of arrays of N rows each.
+        x: Its inputs: an array of shape (N, ...), or a structure of arrays of N rows each; or what
+            gives batches of such, as `predict` of Keras takes it: a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a PyTorch `DataLoader` or a generator, with targets or without.
         samples: T, the number of predictions for each row, an integer above 0.
-        seed: None for fresh masks, or an integer in [0, 2**63).
-        batch_size: Rows of data that run together, an integer above 0. None: the inputs are one
+        seed: None for fresh masks, or an integer of 64 bits, from which the rows' seeds are made:
+            `seed=7` is `row_seeds=kd.row_seeds(7, N)`.
+        batch_size: Rows of arrays that run together, an integer above 0; data that gives batches
+            keeps its own. None: the inputs are one
             whole and no rows, such as the nodes and edges of a graph; their first dimensions may
             differ, and the samples run one after the other. A subclassed model whose inputs differ
             in them is taken for such a one.
-        fixed_masks: Whether all rows of the data share the T masks, as an ensemble of T
-            sub-networks does. By default each row has its own.
+        fixed_masks: Whether all rows of the data share the T masks, those of the first row's seed,
+            as an ensemble of T sub-networks does. By default each row has its own.
         chunk_size: How many samples run together as one batch, an integer above 0: what bounds
             the memory. None takes up to 128, as long as no value that they do not share has more
             than 64 MB in float32, or 256 rows of a subclassed model.
@@ -59,9 +75,14 @@ def mc_predict(
             dropout, its rates are 0, or its dropout layers are never called. After the warning the
             spread is 0.
         verbose: Whether to show a progress bar.
+        row_seeds: None, or the seeds of the rows in place of `seed`: integers of 64 bits, of shape
+            (N,). Rows with equal seeds have equal masks. Inputs that are one whole take one.
+        reduce: None keeps all samples; "mean_std" keeps their mean and standard deviation alone,
+            which are computed as the samples come.
 
     Returns:
-        A `MonteCarloPrediction` with `mean`, `std`, `samples` and measures of uncertainty.
+        A `MonteCarloPrediction` with `mean`, `std`, `samples` (None with `reduce`) and measures of
+        uncertainty.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range, the model is not
@@ -90,33 +111,63 @@ def mc_predict(
     elif (why := why_nothing_drops(model)) is not None:
         warnings.warn(f"{why} All samples are the same.", stacklevel=2)
     count = check_integer(samples, "samples", minimum=1)
-    batch = None if batch_size is None else check_integer(batch_size, "batch_size", minimum=1)
+    size = None if batch_size is None else check_integer(batch_size, "batch_size", minimum=1)
     fixed = check_flag(fixed_masks, "fixed_masks")
-    seed = check_seed(seed)
-    seed = python_random.getrandbits(63) if seed is None else seed
-    flat, structure = flat_inputs(model, x, as_one=batch is None)
-    as_one = batch is None or differ_in_rows(model, flat)
-    rows = 1 if as_one else len(flat[0])
-    run = run_for(model, flat, structure, fixed and not as_one, as_one)
-    batch = min(batch or rows, rows)
-    chunk = run.chunk_size(batch) if chunk_size is None else chunk_size
-    chunk = min(count, check_integer(chunk, "chunk_size", minimum=1))
-    steps = -(-rows // batch)
-    bar = keras.utils.Progbar(steps) if check_flag(verbose, "verbose") else None
-    batches: list[list[np.ndarray]] = []
-    for i in range(steps):
-        part = flat if as_one else [each[i * batch : (i + 1) * batch] for each in flat]
+    check_choice(reduce, "reduce", (None, "mean_std"))
+    if chunk_size is not None:
+        check_integer(chunk_size, "chunk_size", minimum=1)
+    batches = Batches(model, x, size)
+    seeds = _Seeds(seed, row_seeds, batches.rows)
+    bar = keras.utils.Progbar(batches.count) if check_flag(verbose, "verbose") else None
+    made: list[list[np.ndarray]] = []
+    rows = 0
+    for i, (part, structure) in enumerate(batches):
+        run = run_for(model, part, structure, fixed and not batches.as_one, batches.as_one)
+        of_part = 1 if batches.as_one else len(part[0])
+        chunk = min(count, chunk_size or run.chunk_size(of_part))
         with errors_of_users(model, part):
-            batches.append(run(part, seed, count, chunk, i))
+            # Fixed masks are those of the first row of all data, in each batch.
+            own = np.repeat(seeds.of(0, 1), of_part) if fixed else seeds.of(rows, of_part)
+            collected = Samples() if reduce is None else Moments()
+            for outputs in run.chunks(part, own, count, chunk):
+                collected.add(outputs)
+            made.append(collected.result())
+        rows += of_part
         if i == 0 and run.model.active and not run.model.drew:
             _say_nothing_drew(model, without_dropout)
         if bar is not None:
-            bar.update(i + 1)
-    joined = [
-        parts[0] if steps == 1 else np.concatenate(parts, axis=1)
-        for parts in zip(*batches, strict=True)
-    ]
-    return MonteCarloPrediction(keras.tree.pack_sequence_as(run.structure, joined), seed)
+            bar.update(i + 1, finalize=None if batches.count else False)
+    seeds.check_used(rows)
+    return together(made, run.structure, seeds.seed, reduce)
+
+
+class _Seeds:
+    """The seeds of rows: made of one seed, or given."""
+
+    def __init__(self, seed: Any, given: Any, rows: int | None) -> None:
+        if seed is not None and given is not None:
+            raise invalid("row_seeds", "None where `seed` is given", given)
+        self.given = None if given is None else check_row_seeds(given, rows)
+        self._seed = python_random.getrandbits(63) if seed is None else check_int64(seed, "seed")
+        self.seed = None if given is not None else self._seed
+
+    def of(self, first: int, rows: int) -> np.ndarray:
+        """Return the seeds of `rows` rows from the row number `first` on.
+
+        Raises:
+            ValueError: if fewer were given.
+        """
+        if self.given is None:
+            return row_seeds_of(self._seed, rows, first)
+        if first + rows > len(self.given):
+            self.check_used(first + rows)
+        return self.given[first : first + rows]
+
+    def check_used(self, rows: int) -> None:
+        """Raise a clear error unless there were as many seeds given as there are rows."""
+        if self.given is not None and rows != len(self.given):
+            expected = f"a seed for each row, and there are {rows} rows or more"
+            raise invalid("row_seeds", expected, f"{len(self.given)} seeds")
 
 
 def _say_nothing_drew(model: Any, without_dropout: str) -> None:

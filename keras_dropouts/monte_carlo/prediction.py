@@ -17,7 +17,9 @@ class MonteCarloPrediction:
     """Predictions of T sub-networks for N rows of data.
 
     samples: float array of shape (T, N, ...), or a structure of such, as the model's outputs are;
-    seed: the seed of the masks. Every other value has the structure of the outputs, too.
+    None where only their moments were kept. seed: the seed of the masks, None where each row was
+    given its own. moments: the mean and the standard deviation where no samples were kept. Every
+    other value has the structure of the outputs, too.
 
     Example:
 
@@ -34,16 +36,21 @@ class MonteCarloPrediction:
     """
 
     samples: Any
-    seed: int
+    seed: int | None
+    moments: tuple[Any, Any] | None = None
 
     @property
     def mean(self) -> Any:
         """The mean over the samples, of shape (N, ...)."""
+        if self.moments is not None:
+            return self.moments[0]
         return self._each(lambda x: np.mean(x, axis=0, dtype="float64").astype(x.dtype))
 
     @property
     def std(self) -> Any:
         """The standard deviation over the samples (divided by T), of shape (N, ...)."""
+        if self.moments is not None:
+            return self.moments[1]
         return self._each(lambda x: np.std(x, axis=0, dtype="float64").astype(x.dtype))
 
     @property
@@ -97,11 +104,15 @@ class MonteCarloPrediction:
         return replace(self, samples=self._each(_from_logits))
 
     def _each(self, function: Callable[[np.ndarray], np.ndarray]) -> Any:
+        if self.samples is None:
+            expected = "the samples, of which only the mean and standard deviation were kept"
+            raise invalid("samples", expected, None, "Predict again without `reduce`.")
         return keras.tree.map_structure(function, self.samples)
 
     def __repr__(self) -> str:
-        shapes = keras.tree.map_structure(lambda x: x.shape, self.samples)
-        return f"MonteCarloPrediction(samples of shape {shapes}, seed={self.seed})"
+        what, held = ("samples", self.samples) if self.moments is None else ("mean", self.mean)
+        shapes = keras.tree.map_structure(lambda x: x.shape, held)
+        return f"MonteCarloPrediction({what} of shape {shapes}, seed={self.seed})"
 
 
 def entropy(probabilities: Any, xp: Any = np) -> Any:

@@ -15,13 +15,15 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_dropouts import backends
 from keras_dropouts.keras_internals.graphs import graph_of, is_graph, output_structure
 from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
-from keras_dropouts.monte_carlo.draws_for_rows import draws_for_rows
+from keras_dropouts.monte_carlo.draws_for_rows import drawn_for
 from keras_dropouts.monte_carlo.rows import joined, repeated_rows, split_rows
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
 from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample
 from keras_dropouts.noise.sampler import Sampler, activate
+from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.types import Tensor
 
 
@@ -61,7 +63,7 @@ class SampledModel:
         self.steps = program.steps
         self.as_one = as_one
         self.drew: bool | None = None  # whether a noise source was called, once it has run
-        self._has_rows = {slot: rows and not as_one for slot, rows in program.has_rows.items()}
+        self._in_rows = program.has_rows
         self._mark_stochastic()
         stochastic = [slot for step in self.steps if step.stochastic for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
@@ -85,14 +87,38 @@ class SampledModel:
         # the model counts as stochastic in any case.
         return Step(run, self.inputs, [len(self.inputs)], True, each_sample(self.model))
 
-    def find_rows(self, shapes: list[Any], dtypes: list[str]) -> None:
+    def find_rows(self, shapes: list[Any], dtypes: list[str], same_rows: bool = True) -> None:
         """Find out whether a model without a graph draws for rows alone; otherwise run each sample.
 
-        shapes, dtypes: of its inputs; the first dimension of a shape is not looked at.
+        shapes, dtypes: of its inputs; the first dimension of a shape is not looked at. same_rows:
+        whether its inputs are known to have the same number of rows; inputs that may differ, and of
+        which that is not known, are one whole.
         """
         step = self.steps[0]
-        if not (is_graph(self.model) or step.each_sample):
-            step.off_rows = step.each_sample = not draws_for_rows(self, shapes, dtypes)
+        if is_graph(self.model):
+            return
+        found = drawn_for(self, shapes, dtypes)
+        self.as_one |= found == "whole" and not same_rows
+        step.off_rows |= found != "rows"
+        step.each_sample |= step.off_rows
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether each row runs alone, as its samples draw what rows of a batch would share.
+
+        Layers do that which drop weights, or whose scale is that of the whole batch, and dropout
+        over what has no rows. Where values of all rows are mixed, a row alone would be another
+        model; an output without rows belongs to no row, and a fixed batch size shuts rows out: all
+        is one whole there.
+        """
+        stochastic = [step for step in self.steps if step.stochastic]
+        shared = any(step.draws and step.each_sample for step in stochastic)
+        mixed = any(
+            any(map(self.has_rows, step.inputs)) and not all(map(self.has_rows, step.outputs))
+            for step in stochastic
+        )
+        whole = self.as_one or mixed or not all(map(self.has_rows, self.outputs))
+        return shared and not whole and not _fixed_batch_size(self.model)
 
     @property
     def runs_each_sample(self) -> bool:
@@ -102,7 +128,7 @@ class SampledModel:
 
     def has_rows(self, slot: Slot) -> bool:
         """Return whether the first axis of a value is the batch."""
-        return self._has_rows.get(slot, not self.as_one)
+        return self._in_rows.get(slot, True) and not self.as_one
 
     def _mark_stochastic(self) -> None:
         stochastic: set[Slot] = set()
@@ -134,7 +160,33 @@ class SampledModel:
     def stochastic(
         self, known: list[Tensor], padding_masks: list[Tensor], sampler: Sampler
     ) -> list[Tensor]:
-        """Return the flat outputs for the samples of `sampler`, of shape (samples, batch, ...)."""
+        """Return the flat outputs for the samples of `sampler`, of shape (rows, samples, ...).
+
+        Outputs without rows have the axis of the samples as their second one, too, or as their
+        only one.
+        """
+        if not self.row_by_row or sampler.fixed_masks:
+            return self._samples_of(known, padding_masks, sampler)
+        by_row = [self.has_rows(slot) for slot in self.frontier]
+        given = [*zip(known, by_row, strict=True), *zip(padding_masks, by_row, strict=True)]
+        start = sampler.place
+
+        def of_row(parts: list[Tensor]) -> list[Tensor]:
+            sampler.place = start
+            alone = sampler.of_row(parts[0])
+            own = iter(parts[1:])
+            whole = [next(own) if rows and x is not None else x for x, rows in given]
+            made = self._samples_of(whole[: len(known)], whole[len(known) :], alone)
+            sampler.place = alone.place
+            return made
+
+        rows = [x for x, rows in given if rows and x is not None]
+        return backends.mapped_rows(of_row, [sampler.seeds, *rows])
+
+    def _samples_of(
+        self, known: list[Tensor], padding_masks: list[Tensor], sampler: Sampler
+    ) -> list[Tensor]:
+        """Return what `stochastic` does, of all rows at once."""
         values = dict(zip(self.frontier, known, strict=True))
         for x, mask in zip(known, padding_masks, strict=True):
             if mask is not None:
@@ -189,12 +241,19 @@ class SampledModel:
         return split_rows(value, count) if self.has_rows(slot) else value
 
     def _samples(self, slot: Slot, values: dict[Slot, Any], sampler: Sampler) -> Tensor:
-        x = values[slot]
+        x, count = values[slot], sampler.count
         if slot in self.frontier:
-            return ops.broadcast_to(x[None], (sampler.count, *ops.shape(x)))
+            x = [x] * count
         if isinstance(x, list):
-            return ops.stack(x)
-        return ops.reshape(x, (sampler.count, -1, *ops.shape(x)[1:]))
+            return ops.stack(x, axis=min(len(x[0].shape), 1))
+        return ops.reshape(x, (-1, count, *ops.shape(x)[1:]))
+
+
+def _fixed_batch_size(model: Any) -> bool:
+    """Return whether the graph of a model takes batches of one size alone."""
+    tensors = graph_of(model).inputs if is_graph(model) else []
+    fixed = any(x.shape and x.shape[0] is not None for x in tensors)
+    return fixed and not keeps_needless_batch_size(model)
 
 
 def _store(values: dict[Slot, Any], step: Step, made: list[Any]) -> None:

@@ -1,20 +1,23 @@
 """Draws the random numbers of Monte-Carlo samples, for layers that run while it is active.
 
-The numbers are a function of a seed, the sample, the batch, the place of the noise source in the
-model and the index in the batch. On TensorFlow, and in an exported file, they are the words of
-Philox 4x32-10 with
+The numbers of a row are a function of its own seed, the sample, the place of the noise source in
+the model and the index within the row: nothing of what stands beside it in a batch. They are the
+words of Philox 4x32-10 (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") with
 
-    key     = the two 32-bit words of the seed, low word first
-    counter = (block index, batch, tag, sample), 32 bits each
-    tag     = place << 16 | draw
+    key     = (draw, place), 32 bits each
+    counter = (block index, seed of the row), 64 bits each, low words first
+    block index = number of the sample * blocks of a sample + block
     place   = number of noise sources that were called before in the same run of the model
+    draw    = number of the draw among those of one call
 
-Rows of one batch follow each other in the block index. A word is one number of 32 bits, its upper
-23 bits are one uniform float, and its halves, the low one first, are two decisions of 16 bits.
+A block is 128 bits, and each sample of a row takes whole blocks. A word is one number of 32 bits,
+its upper 23 bits are one uniform float, and its halves, the low one first, are two decisions of 16
+bits. The words are the same on every backend and in an exported file.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,55 +27,62 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts import backends
-from keras_dropouts.noise.stream import Stream, in_unit_interval, upper_23
+from keras_dropouts.noise.stream import Stream, in_unit_interval
 from keras_dropouts.types import Tensor
 
-_LAST_PLACE = 0xFFFF
 _state = threading.local()
 
 
-def key_of(seed: int) -> np.ndarray:
-    """Return the key of a seed: its two 32-bit words, the low one first, as int32."""
-    return np.array([seed], "<i8").view("<i4").astype("int32")
+def words_of(seeds: np.ndarray) -> np.ndarray:
+    """Return the two 32-bit words of each int64 seed, the low one first: int32, (rows, 2)."""
+    return seeds.astype("<i8").view("<i4").astype("int32").reshape(-1, 2)
 
 
 class Sampler:
-    """Draws for a number of samples at once, which are rows of one batch: all rows of a sample,
-    then all of the next.
+    """Draws for a number of samples of each row at once, which follow each other in one batch: all
+    samples of a row, then all of the next.
 
     Args:
-        key: int32 tensor of shape (2,); see `key_of`.
-        samples: int32 tensor of shape (n,): the numbers of the samples, n known.
-        rows: Rows of one sample, an int or a scalar tensor.
-        batch: int32 scalar tensor: the number of the batch in the data.
-        fixed_masks: Whether all rows of a sample share their masks.
+        seeds: int32 tensor of shape (rows, 2), the words of the rows' seeds; see `words_of`.
+        first: int32 scalar tensor: the number of the first sample.
+        count: How many samples, an int.
+        fixed_masks: Whether all rows share the masks that the seed of the first one gives.
     """
 
-    def __init__(
-        self, key: Tensor, samples: Tensor, rows: Any, batch: Tensor, fixed_masks: bool = False
-    ) -> None:
-        self.key = key
-        self.samples = samples
-        self.rows = rows
-        self.batch = batch
+    def __init__(self, seeds: Tensor, first: Tensor, count: int, fixed_masks: bool = False) -> None:
+        self.seeds = seeds
+        self.first = first
+        self.count = count
         self.fixed_masks = fixed_masks
         self.place = 0
         self.off_rows = False  # whether it is also drawn for what has no rows; of one sample alone
 
     @property
-    def count(self) -> int:
-        """The number of samples."""
-        return int(self.samples.shape[0])
+    def rows(self) -> Any:
+        """The number of rows: an int, or a scalar tensor."""
+        return ops.shape(self.seeds)[0]
+
+    @property
+    def first_seed(self) -> Tensor:
+        """The seed of the first row, of shape (1, ...); zero in an empty batch."""
+        if isinstance(self.rows, int):
+            return self.seeds[:1]
+        return ops.pad(self.seeds, [(0, 1), *((0, 0) for _ in self.seeds.shape[1:])])[:1]
 
     def one(self, index: int, off_rows: bool = False) -> Sampler:
         """Return a sampler for one of the samples, which draws next what this one would."""
-        sampler = self.of(self.samples[index : index + 1])
-        sampler.place, sampler.off_rows = self.place, off_rows
+        sampler = self._like(self.seeds, self.first + index, 1)
+        sampler.off_rows = off_rows
         return sampler
 
-    def of(self, samples: Tensor) -> Sampler:
-        """Return a sampler like this one for other samples."""
-        return type(self)(self.key, samples, self.rows, self.batch, self.fixed_masks)
+    def of_row(self, seed: Tensor) -> Sampler:
+        """Return a sampler for one row with this seed, of shape (1, ...) as those of the rows."""
+        return self._like(seed, self.first, self.count)
+
+    def _like(self, seeds: Tensor, first: Tensor, count: int) -> Sampler:
+        sampler = type(self)(seeds, first, count, self.fixed_masks)
+        sampler.place = self.place
+        return sampler
 
     def next_stream(self, by_row: bool = True) -> SampleStream:
         """Return the stream of the next noise source that is called.
@@ -80,27 +90,21 @@ class Sampler:
         by_row: whether the first axis of what it draws is the batch.
         """
         place, self.place = self.place, self.place + 1
-        if place > _LAST_PLACE:  # it would share its numbers with another
-            raise ValueError(
-                f"Monte-Carlo sampling has streams for {_LAST_PLACE + 1} noise sources."
-            )
         return SampleStream(self, place, by_row)
 
-    def draw(self, tag: int, count: Any, width: int) -> Tensor:
-        """Return integers of `width` bits (16, 23 or 32), of shape (number of samples, count).
+    def draw(self, seeds: Tensor, place: int, draw: int, count: Any, width: int) -> Tensor:
+        """Return integers of `width` bits (16, 23 or 32), of shape (rows, samples, count).
 
-        A sample's numbers do not depend on which others are drawn beside it.
+        The numbers of a row and sample do not depend on which others are drawn beside them.
         """
-        numbers = 16 if width == 16 else 32
-        words = backends.sample_bits(self.key, self.samples, self.batch, tag, count, numbers)
-        return upper_23(words) if width == 23 else words
+        return backends.sample_bits(seeds, self.first, self.count, (draw, place), count, width)
 
 
 class SampleStream(Stream):
     """The stream of one noise source in all samples of a sampler.
 
-    Shapes are those of all samples' rows. A first dimension of 1 is one draw for all rows of a
-    sample.
+    Shapes are those of all rows' samples. A first dimension of 1 is one draw for a whole batch in
+    training; here each row has its own.
     """
 
     def __init__(self, sampler: Sampler, place: int, by_row: bool) -> None:
@@ -114,40 +118,53 @@ class SampleStream(Stream):
         return False
 
     def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
-        count, arranged = self._layout(shape)
-        return arranged(self.sampler.draw(self.place << 16 | draw, count, width))
+        seeds, count, arranged = self._layout(shape)
+        return arranged(self.sampler.draw(seeds, self.place, draw, count, width))
 
     def uniform(self, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
-        count, arranged = self._layout(shape)
-        integers = arranged(self.sampler.draw(self.place << 16 | draw, count, 23))
-        return in_unit_interval(integers)
+        seeds, count, arranged = self._layout(shape)
+        numbers = arranged(self.sampler.draw(seeds, self.place, draw, count, 23))
+        return in_unit_interval(numbers)
 
     def fraction(self) -> Tensor:
         # Samples are no steps over which a rounded rate could even out: round to the nearest.
         return ops.convert_to_tensor(0.5, "float32")
 
-    def _layout(self, shape: tuple[Any, ...]) -> tuple[Any, Callable[[Tensor], Tensor]]:
-        """Return how many numbers a sample takes, and what gives all of them their shape."""
+    def _layout(self, shape: tuple[Any, ...]) -> tuple[Tensor, Any, Callable[[Tensor], Tensor]]:
+        """Return the seeds to draw by, how many numbers a sample takes of each, and what gives all
+        of them their shape.
+        """
         sampler, lead, rest = self.sampler, shape[0], tuple(shape[1:])
         if not self.by_row or self._has_no_rows(lead):
-            return _product(shape), lambda numbers: ops.reshape(numbers, shape)
-        shared = isinstance(lead, int) and lead == 1
-        if not (shared or sampler.fixed_masks):
-            count = _product((lead // sampler.count, *rest))
-            return count, lambda numbers: ops.reshape(numbers, shape)
-        rows = sampler.rows if shared else lead // sampler.count
+            shaped = functools.partial(ops.reshape, newshape=shape)
+            return sampler.first_seed, _product(shape), shaped
+        if isinstance(lead, int) and lead == 1:  # one draw for all, which each row has for itself
+            lead = sampler.rows * sampler.count if isinstance(sampler.rows, int) else -1
+            each: Any = 1
+        else:
+            each = _divided(lead, sampler)  # what a sample of a row has of the first dimension
+        shaped = functools.partial(ops.reshape, newshape=(lead, *rest))
+        if not sampler.fixed_masks:
+            return sampler.seeds, _product((each, *rest)), shaped
 
         def for_each_row(numbers: Tensor) -> Tensor:
-            numbers = ops.reshape(numbers, (sampler.count, 1, *rest))
-            wide = ops.broadcast_to(numbers, (sampler.count, rows, *rest))
-            return ops.reshape(wide, (sampler.count * rows, *rest))
+            sizes = sampler.rows, *ops.shape(numbers)[1:]
+            return shaped(ops.broadcast_to(numbers, sizes))
 
-        return _product(rest), for_each_row
+        return sampler.first_seed, _product((each, *rest)), for_each_row
 
     def _has_no_rows(self, lead: Any) -> bool:
         """Return whether `lead` counts something else than rows, such as the nodes of a graph."""
         sampler = self.sampler
         return sampler.off_rows and isinstance(lead, int) and lead != _known(sampler.rows)
+
+
+def _divided(lead: Any, sampler: Sampler) -> Any:
+    """Return how many of the first dimension each sample of a row has."""
+    rows = sampler.rows
+    if isinstance(rows, int):
+        return lead // max(rows * sampler.count, 1)
+    return lead // ops.maximum(rows * sampler.count, 1)  # a batch may be empty
 
 
 def _known(size: Any) -> int | None:

@@ -24,6 +24,7 @@ def export_onnx(
     uncertainty: bool = False,
     chunk_size: int | None = None,
     rng: str = "philox",
+    fixed_masks: bool = False,
     input_signature: Any = None,
     sample_inputs: Any = None,
     overwrite: bool = False,
@@ -43,10 +44,13 @@ def export_onnx(
         model: A built Keras model of any kind.
         path: File name that ends in .onnx, in an existing folder.
         samples: None, or an integer above 0, which keeps dropout alive: the file draws that many
-            samples, from an int64 scalar input `seed`, and has the outputs `<name>_mean` and
-            `<name>_std`. With one seed its masks are those of `keras_dropouts.mc_predict` on the
-            first batch. What no mask touches is computed once.
-        reduce: "mean_std", or None for the output `<name>_samples`, of shape (samples, batch, ...).
+            samples and has the outputs `<name>_mean` and `<name>_std`. It takes a seed for each
+            row, the int64 input `seed` of shape (batch,), and `keras_dropouts.row_seeds` makes
+            them of one. A row's masks are a function of its own seed, the same bits as those of
+            `keras_dropouts.mc_predict` with these `row_seeds`, whatever stands beside it in a
+            batch. What no mask touches is computed once. A layer that cannot draw for each row
+            (`DropConnect`, `EmbeddingDropout`, `gamma="paper"`) makes the rows run one by one.
+        reduce: "mean_std", or None for the output `<name>_samples`, of shape (batch, samples, ...).
         uncertainty: Whether to add, where the outputs are class probabilities, `<name>_entropy`,
             `<name>_expected_entropy` and `<name>_mutual_information`, in nats.
         chunk_size: How many samples run together as one batch, which bounds the memory; None for
@@ -54,6 +58,9 @@ def export_onnx(
         rng: "philox", or "native" for the runtime's own generator: it takes no seed, so the file
             has no such input, a new session may begin with the numbers of the last, and runtimes
             differ. It needs an opset up to 21.
+        fixed_masks: Whether all rows that are served together share the masks that the first row's
+            seed gives, as an ensemble of `samples` sub-networks does. Give every row the same seed,
+            so that it does not matter with which other rows a server puts it together.
         opset: Version of ONNX's operations, an integer from 13 to 25, or to what the
             installed onnx knows, if that is less (22 with onnx 1.17). With 18 every current
             server loads the file.
@@ -105,6 +112,7 @@ def export_onnx(
                 uncertainty=uncertainty,
                 chunk_size=chunk_size,
                 rng=rng,
+                fixed_masks=fixed_masks,
             ),
             comparison=Comparison(atol, rtol, seed),
             input_signature=input_signature,

@@ -22,6 +22,7 @@ def export_saved_model(
     reduce: str | None = "mean_std",
     uncertainty: bool = False,
     chunk_size: int | None = None,
+    fixed_masks: bool = False,
     input_signature: Any = None,
     sample_inputs: Any = None,
     second_process: bool = False,
@@ -47,6 +48,7 @@ def export_saved_model(
         reduce: As for `export_onnx`.
         uncertainty: As for `export_onnx`.
         chunk_size: As for `export_onnx`.
+        fixed_masks: As for `export_onnx`.
         input_signature: As for `export_onnx`.
         sample_inputs: As for `export_onnx`.
         second_process: Whether the folder is run in a second process too, which has neither the
@@ -90,6 +92,7 @@ def export_saved_model(
                 reduce=reduce,
                 uncertainty=uncertainty,
                 chunk_size=chunk_size,
+                fixed_masks=fixed_masks,
             ),
             comparison=Comparison(atol, rtol, seed, second_process),
             input_signature=input_signature,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_dropouts_export.checks.input_domains import SEEDS
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -25,9 +26,10 @@ def chosen_trials(
     """
     chosen = dict(function.chosen or {})
     rows = {len(each) if each.ndim else 0 for each in chosen.values()}
-    for info in function.inputs:  # the seed of Monte-Carlo dropout is none of the model's inputs
+    for info in function.inputs:  # the seeds of Monte-Carlo dropout are none of them
         if info.name not in chosen:
-            chosen[info.name] = np.array(random.integers(0, 2), info.dtype)
+            size = info.shape[0] or max(rows)
+            chosen[info.name] = SEEDS.draw([size], info.dtype, random)
     try:
         expected = function.expected(chosen)
     except Exception as error:  # whatever a user's own `call` may raise

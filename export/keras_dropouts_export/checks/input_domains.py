@@ -20,7 +20,7 @@ _UNKNOWN_NUMBER = 1_000_003
 class Domain:
     """The values of one input.
 
-    below: integers stay at 0 or above and below this; choices: the integers or strings to choose
+    below, least: integers stay below the first, at the second or above; choices: the integers or strings to choose
     from, those of a vocabulary and some that are not in it, or None; words: how many strings make
     one value, joined by spaces.
     """
@@ -28,19 +28,23 @@ class Domain:
     below: int = 2
     choices: tuple[Any, ...] | None = None
     words: int = 1
+    least: int = 0
 
     def draw(self, shape: list[int], dtype: str, random: np.random.Generator) -> np.ndarray:
         """Return random values of an integer or string dtype."""
         kind = str if dtype == "string" else int
         choices = [each for each in self.choices or () if isinstance(each, kind)]
         if not choices and kind is int:
-            return random.integers(0, self.below, shape).astype(dtype)
+            return random.integers(self.least, self.below, shape).astype(dtype)
         choices = choices or list(_UNKNOWN_WORDS)
         picked = random.integers(0, len(choices), [*shape, self.words])
         if kind is int:
             return np.array(choices)[picked[..., 0]].astype(dtype)
         flat = [" ".join(choices[i] for i in row) for row in picked.reshape(-1, self.words)]
         return np.array(flat, dtype=object).reshape(shape)
+
+
+SEEDS = Domain(below=2**63 - 1, least=-(2**63))
 
 
 def input_domains(function: InferenceFunction) -> dict[str, Domain]:
@@ -53,10 +57,12 @@ def input_domains(function: InferenceFunction) -> dict[str, Domain]:
     anywhere = _narrowest([model]) or Domain()
     found = {each.name: anywhere for each in function.inputs}
     tensors = graph_of(model).inputs if is_graph(model) else []
-    # A function that samples has one input more than the model: the seed.
+    # A function that samples has one input more than the model: the seeds.
     if len(tensors) in (len(function.inputs), len(function.inputs) - 1):
         for info, tensor in zip(function.inputs, tensors, strict=False):
             found[info.name] = _domain_after(tensor) or anywhere
+    if function.takes_seeds:
+        found[function.inputs[-1].name] = SEEDS
     return found
 
 

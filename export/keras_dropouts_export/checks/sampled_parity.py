@@ -61,9 +61,9 @@ def _without_seed(function: InferenceFunction) -> InferenceFunction:
     """Return a function whose artifact takes no seed; it draws by one seed itself."""
 
     def seeded(tensors: list[Tensor]) -> list[Tensor]:
-        return function.eager([*tensors, tf.constant(0, tf.int64)])
+        return function.eager([*tensors, tf.zeros([tf.shape(tensors[0])[0]], tf.int64)])
 
-    return replace(function, inputs=function.inputs[:-1], eager=seeded)
+    return replace(function, inputs=function.inputs[:-1], eager=seeded, takes_seeds=False)
 
 
 def _other_seed(
@@ -73,7 +73,7 @@ def _other_seed(
     *_, (batch, inputs, expected) = trial_inputs(function, seed)
     found, differ = [], False
     for runtime, run in runs.items():
-        same, changed = run(inputs), run(_with_other_seed(function, inputs))
+        same, changed = run(inputs), run(_with_other_seed(function, sampling, inputs))
         differ |= any(not np.array_equal(same[name], changed[name]) for name in same)
         for name, (mean, std) in _moments(expected).items():
             other, _ = _moments(changed)[name]
@@ -88,11 +88,13 @@ def _other_seed(
     return found if differ else [replace(row, allowed=-1.0) for row in found]
 
 
-def _with_other_seed(function: InferenceFunction, inputs: Arrays) -> Arrays:
+def _with_other_seed(
+    function: InferenceFunction, sampling: MonteCarlo, inputs: Arrays
+) -> Arrays:
+    if not sampling.seeded:
+        return inputs
     name = function.inputs[-1].name
-    if function.inputs[-1].dtype != "int64" or function.inputs[-1].shape != ():
-        return inputs  # of an artifact whose runtime seeds itself
-    return {**inputs, name: np.array(inputs[name] + 1_000_003, np.int64)}
+    return {**inputs, name: inputs[name] + 1_000_003}
 
 
 def _moments(outputs: Arrays) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -101,7 +103,7 @@ def _moments(outputs: Arrays) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for name, values in outputs.items():
         if name.endswith("_samples"):
             numbers = values.astype("float64")
-            found[name] = (numbers.mean(axis=0), numbers.std(axis=0))
+            found[name] = (numbers.mean(axis=1), numbers.std(axis=1))
         elif name.endswith("_mean"):
             std = outputs[f"{name.removesuffix('_mean')}_std"]
             found[name] = (values.astype("float64"), std.astype("float64"))

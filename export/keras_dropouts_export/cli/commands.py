@@ -54,6 +54,11 @@ _SAMPLING = (
         help="With --samples, ONNX only: native is the runtime's own generator, without a seed "
         "[default: philox]",
     ),
+    click.option(
+        "--fixed-masks",
+        is_flag=True,
+        help="With --samples: all rows that are served together share the masks of the first one.",
+    ),
 )
 _EPILOG = """\
 Shell completion: add the line for your shell to the file that is named above it.

@@ -15,20 +15,20 @@ def reduced(samples: Tensor, sampling: MonteCarlo) -> dict[str, Tensor]:
 
     `mean` and `std` (divided by the number of samples), or `samples`; with `uncertainty` also
     `entropy`, `expected_entropy` and `mutual_information` in nats, which
-    `keras_dropouts.MonteCarloPrediction` has, too. `samples` is of shape (samples, batch, ...).
+    `keras_dropouts.MonteCarloPrediction` has, too. `samples` is of shape (batch, samples, ...).
     """
     wide = samples.dtype if samples.dtype == tf.float64 else tf.float32
     numbers = tf.cast(samples, wide)
-    mean = tf.reduce_mean(numbers, axis=0)
+    mean = tf.reduce_mean(numbers, axis=1)
     found = {}
     if sampling.reduce is None:
         found["samples"] = samples
     else:
         found["mean"] = mean
-        found["std"] = tf.sqrt(tf.reduce_mean(tf.square(numbers - mean), axis=0))
+        found["std"] = tf.sqrt(tf.reduce_mean(tf.square(numbers - mean[:, None]), axis=1))
     if sampling.uncertainty:
         found["entropy"] = entropy(mean, ops)
-        found["expected_entropy"] = tf.reduce_mean(entropy(numbers, ops), axis=0)
+        found["expected_entropy"] = tf.reduce_mean(entropy(numbers, ops), axis=1)
         difference = found["entropy"] - found["expected_entropy"]
         found["mutual_information"] = tf.maximum(difference, tf.zeros((), wide))
     narrow = samples.dtype if samples.dtype.is_floating else wide

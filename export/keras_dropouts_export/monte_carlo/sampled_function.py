@@ -36,13 +36,15 @@ def sampled_function(
     sampler: SamplerClass = Sampler,
     weights: Sequence[Any] = (),
 ) -> InferenceFunction:
-    """Return the function of the model's inputs and an int64 `seed` that an artifact serves.
+    """Return the function of the model's inputs and `seed` that an artifact serves.
+
+    `seed` holds a seed for each row, int64 of shape (batch,).
 
     Args:
         plain: The inference function of the model, which must hold dropout.
         sampling: What to do with the samples.
-        sampler: What draws: by default Philox in TensorFlow, whose key is the seed's two words of
-            32 bits; any other class gets the seed as uint64 of shape (1,).
+        sampler: What draws: by default Philox in TensorFlow, which takes a seed as two words of 32
+            bits; any other class gets the seeds as they are.
         weights: Keras variables that become inputs, after the seed, called by their paths.
 
     Raises:
@@ -53,12 +55,14 @@ def sampled_function(
     model = plain.model
     check_sampled(model)
     own = len(plain.inputs) + 1
-    seeded = with_weight_inputs(_with_seed(plain.signature), weights)
     split = SampledModel(
         model, lambda flat: plain.signature.call(model, flat), len(plain.signature.specs)
     )
     specs = plain.signature.specs
-    split.find_rows([spec.shape.as_list() for spec in specs], [spec.dtype.name for spec in specs])
+    split.find_rows(
+        [spec.shape.as_list() for spec in specs], [spec.dtype.name for spec in specs], False
+    )
+    seeded = with_weight_inputs(_with_seed(plain.signature, split.as_one), weights)
     dtypes = [each.dtype for each in plain.outputs]
     names: list[str] = []
 
@@ -80,7 +84,7 @@ def sampled_function(
     concrete = traced(function, model)
     if not split.drew:
         raise invalid("model", "a model in which something drops", model, why_nothing_drew(model))
-    seed = TensorInfo(seeded.names[own - 1], (), "int64")
+    seed = TensorInfo(seeded.names[own - 1], tuple(seeded.specs[own - 1].shape), "int64")
     return InferenceFunction(
         model=model,
         name=plain.name,
@@ -96,6 +100,7 @@ def sampled_function(
         retrace=lambda weights: sampled_function(_widened(plain), sampling, sampler, weights),
         chosen=plain.chosen,
         signature_key=SIGNATURE_KEY,
+        takes_seeds=not weights,
     )
 
 
@@ -110,9 +115,10 @@ def _widened(plain: InferenceFunction) -> InferenceFunction:
     return replace(plain, signature=plain.signature.widened(), inputs=inputs, outputs=outputs)
 
 
-def _with_seed(signature: Signature) -> Signature:
+def _with_seed(signature: Signature, as_one: bool) -> Signature:
+    rows = 1 if as_one else signature.specs[0].shape[0]
     name = unique_names(["seed"], [*signature.names, *(spec.name for spec in signature.specs)])[0]
-    spec = tf.TensorSpec([], tf.int64, name=name)
+    spec = tf.TensorSpec([rows], tf.int64, name=name)
     return replace(signature, names=[*signature.names, name], specs=[*signature.specs, spec])
 
 
@@ -128,15 +134,18 @@ def _samples(
     sampler: SamplerClass,
     dtypes: list[str],
 ) -> list[Tensor]:
-    """Return the flat outputs for all samples, each of shape (samples, batch, ...)."""
+    """Return the flat outputs for all samples, each of shape (batch, samples, ...)."""
     *inputs, seed = arguments
     deterministic, padding_masks = split.deterministic(inputs)
-    rows = tf.shape(inputs[0])[0]
-    in_tensorflow = sampler is Sampler
-    key = tf.bitcast(seed, tf.int32) if in_tensorflow else tf.reshape(tf.cast(seed, tf.uint64), [1])
+    rows = 1 if split.as_one else tf.shape(inputs[0])[0]
+    if not sampling.seeded:
+        seed = tf.zeros([rows], tf.int64)  # there is none
+    seeds = tf.reshape(seed, [rows])  # other seeds than rows are an error, in each runtime
+    if sampler is Sampler:
+        seeds = tf.bitcast(seeds, tf.int32)
 
     def chunk(first: Tensor, count: int) -> list[Tensor]:
-        drawing = sampler(key, first + tf.range(count), rows, tf.constant(0))
+        drawing = sampler(seeds, first, count, sampling.fixed_masks)
         return split.stochastic(deterministic, padding_masks, drawing)
 
     size = min(sampling.chunk_size or sampling.samples, sampling.samples)
@@ -149,22 +158,22 @@ def _samples(
         fn_output_signature=tuple(tf.as_dtype(dtype) for dtype in dtypes),
         parallel_iterations=1,  # the chunks are there to bound the memory
     )
-    joined = [tf.reshape(x, tf.concat([[whole * size], tf.shape(x)[2:]], axis=0)) for x in made]
-    joined = [_like(x, y) for x, y in zip(joined, made, strict=True)]
+    joined = [_joined(x, whole * size) for x in made]
     if not rest:
         return joined
     last = chunk(tf.constant(whole * size), rest)
-    return [tf.concat([x, y], axis=0) for x, y in zip(joined, last, strict=True)]
+    return [tf.concat([x, y], axis=1) for x, y in zip(joined, last, strict=True)]
 
 
-def _like(x: Tensor, made: Tensor) -> Tensor:
-    """Return `x` with the static shape that it has as chunks: `(chunks, samples, ...)`."""
-    count = made.shape[0] * made.shape[1] if made.shape[0] and made.shape[1] else None
-    x.set_shape([count, *made.shape[2:]])
-    return x
+def _joined(chunks: Tensor, count: int) -> Tensor:
+    """Return (rows, `count` samples, ...) of chunks: (chunks, rows, samples of a chunk, ...)."""
+    rest = range(3, chunks.shape.rank)
+    by_row = tf.transpose(chunks, [1, 0, 2, *rest])
+    sizes = [tf.shape(chunks)[1:2], [count], tf.shape(chunks)[3:]]
+    joined = tf.reshape(by_row, tf.concat(sizes, axis=0))
+    joined.set_shape([chunks.shape[1], count, *chunks.shape[3:]])
+    return joined
 
 
 def _output(name: str, x: Tensor) -> TensorInfo:
-    shape = tuple(x.shape.as_list())
-    is_samples = name.endswith("_samples")
-    return TensorInfo(name, shape, x.dtype.name, batch_axis=int(is_samples))
+    return TensorInfo(name, tuple(x.shape.as_list()), x.dtype.name)

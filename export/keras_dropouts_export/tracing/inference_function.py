@@ -32,22 +32,17 @@ from keras_dropouts_export.tracing.without_losses import losses_noted, without_l
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Name, shape (None where dynamic) and dtype of an input or output, and its batch axis."""
+    """Name, shape (None where dynamic) and dtype of an input or output."""
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
-    batch_axis: int = 0
 
     @property
     def dimensions(self) -> list[int | str]:
         """The sizes, with names for the dynamic ones: `batch`, or `<tensor>_<axis>`."""
         return [
-            size
-            if size is not None
-            else "batch"
-            if axis == self.batch_axis
-            else f"{self.name}_{axis}"
+            size if size is not None else f"{self.name}_{axis}" if axis else "batch"
             for axis, size in enumerate(self.shape)
         ]
 
@@ -77,6 +72,7 @@ class InferenceFunction:
     retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
     chosen: dict[str, np.ndarray] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
+    takes_seeds: bool = False  # whether its last input is the seeds of the rows
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name, for inputs by name."""

@@ -115,32 +115,81 @@ def test_a_last_axis_of_1_is_added_and_taken_away_as_keras_does() -> None:
     assert kd.mc_predict(model, _x(5, 1), 2, verbose=False).samples.shape == (2, 5, 1)
 
 
-def _generator() -> Iterator[np.ndarray]:
-    yield _x(3, 4)
-
-
 class Loader(keras.utils.PyDataset):
-    """A loader of Keras's."""
+    """A loader of Keras's, of three batches with targets."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def __len__(self) -> int:
-        return 1
+        return 3
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        return _x(3, 4)
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return _x(7, 4)[3 * index : 3 * index + 3], np.zeros(3)
+
+
+def _in_tensorflow() -> Any:
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices(_x(7, 4)).batch(3)
+
+
+def _in_torch() -> Any:
+    data = pytest.importorskip("torch.utils.data")
+    torch = pytest.importorskip("torch")
+    pairs = data.TensorDataset(torch.from_numpy(_x(7, 4)), torch.zeros(7))
+    return data.DataLoader(pairs, batch_size=3)
+
+
+def _generator(*after: Any) -> Iterator[Any]:
+    for part in np.split(_x(7, 4), [3, 6]):
+        yield (part, *after) if after else part
+
+
+GIVING_BATCHES = {
+    "PyDataset": Loader,
+    "tf.data": _in_tensorflow,
+    "DataLoader": _in_torch,
+    "generator": _generator,
+    "generator of pairs": lambda: _generator(None),
+    "generator of dicts": lambda: ({"x": part} for part in _generator()),
+}
+
+
+@pytest.mark.parametrize("make", GIVING_BATCHES.values(), ids=GIVING_BATCHES)
+def test_what_gives_batches_is_read_as_predict_reads_it(make: Any) -> None:
+    model = _dense(name="x")
+    whole = kd.mc_predict(model, _x(7, 4), 5, seed=3, verbose=False)
+    read = kd.mc_predict(model, make(), 5, seed=3)
+    np.testing.assert_allclose(read.samples, whole.samples, rtol=1e-6, atol=1e-6)
+    seeds = kd.row_seeds(3, 7)
+    by_row = kd.mc_predict(model, make(), 5, row_seeds=seeds, reduce="mean_std", verbose=False)
+    np.testing.assert_allclose(by_row.mean, whole.mean, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(by_row.std, whole.std, rtol=1e-5, atol=1e-6)
+    for count in (6, 8):
+        with pytest.raises(ValueError, match=r"`row_seeds`\. Expected a seed for each row"):
+            kd.mc_predict(model, make(), 5, row_seeds=kd.row_seeds(3, count), verbose=False)
+
+
+def _endless() -> Any:
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensors(_x(3, 4)).repeat()
 
 
 @pytest.mark.parametrize(
-    "x", [_generator(), _generator, Loader()], ids=["generator", "function", "loader"]
+    ("make", "options", "message"),
+    [
+        (lambda: _generator, {}, "Call the function"),
+        (lambda: iter([]), {}, "one batch or more"),
+        (_endless, {}, r"data that has an end.*x\.take"),
+        (_generator, {"batch_size": None}, "one whole, and no batches"),
+        (lambda: iter([(1, 2, 3, 4)]), {}, r"tuples \(inputs, targets, weights\)"),
+        (lambda: iter([_x(2, 5)]), {}, r"arrays of shapes \[\(None, 4\)\]"),
+    ],
+    ids=["function", "empty", "endless", "whole", "tuple", "shape"],
 )
-def test_what_gives_batches_is_refused_with_the_way_out(x: Any) -> None:
-    with pytest.raises(ValueError, match=r"no dataset, loader or generator.*np\.concatenate"):
-        kd.mc_predict(_dense(), x, verbose=False)
-
-
-def test_a_dataset_of_tensorflow_is_refused_with_the_way_out() -> None:
-    tf = pytest.importorskip("tensorflow")
-    with pytest.raises(ValueError, match=r"no dataset, loader or generator.*np\.concatenate"):
-        kd.mc_predict(_dense(), tf.data.Dataset.from_tensors(_x(3, 4)), verbose=False)
+def test_wrong_batches(make: Any, options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"`x`\. Expected .*{message}"):
+        kd.mc_predict(_dense(), make(), verbose=False, **options)
 
 
 @pytest.mark.parametrize(

@@ -52,15 +52,18 @@ def test_dropout_over_the_nodes_of_a_graph(make: Any, rows: int) -> None:
 
 
 @pytest.mark.parametrize("make", [MODELS["subclassed"], MODELS["functional"]])
-def test_all_rows_see_the_same_nodes_of_a_sample(make: Any) -> None:
+def test_rows_with_the_same_seed_see_the_same_nodes_of_a_sample(make: Any) -> None:
     model = make()
     for layer in model._flatten_layers():
         if isinstance(layer, layers.Dropout) and layer.rate == 0.25:
             layer.rate = 0.0  # only the nodes are dropped
-    samples = _sample(model, np.array([4, 1, 4, 4, 0], "int32"))
+    nodes, seeds = np.array([4, 1, 4, 4, 0], "int32"), np.array([7, 8, 7, 9, 7])
+    samples = kd.mc_predict(model, nodes, 6, row_seeds=seeds, verbose=False).samples
     np.testing.assert_allclose(samples[:, 0], samples[:, 2], rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(samples[:, 0], samples[:, 3], rtol=1e-6, atol=1e-7)
+    assert np.abs(samples[:, 0] - samples[:, 3]).max() > 1e-2
     assert (samples[:, 0].std(axis=0) > 0).all()
+    alone = kd.mc_predict(model, nodes[1:2], 6, row_seeds=seeds[1:2], verbose=False).samples
+    np.testing.assert_allclose(alone[:, 0], samples[:, 1], rtol=1e-6, atol=1e-7)
     shared = _sample(model, np.array([4, 1, 4], "int32"), fixed_masks=True, batch_size=1)
     np.testing.assert_allclose(shared[:, 0], shared[:, 2], rtol=1e-6, atol=1e-7)
 

@@ -50,7 +50,7 @@ def serve(path: Path, x: Any, seed: int | None = SEED, level: str = LEVELS[-1]) 
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
     feeds = {session.get_inputs()[0].name: x}
     if seed is not None:
-        feeds["seed"] = np.array(seed, np.int64)
+        feeds["seed"] = kd.row_seeds(seed, len(x))
     names = [each.name for each in session.get_outputs()]
     return dict(zip(names, session.run(names, feeds), strict=True))
 
@@ -81,7 +81,7 @@ def test_keras_s_recurrent_and_attention_layers_draw_the_same(tmp_path: Path) ->
     x = np.random.default_rng(0).standard_normal((3, 5, 4)).astype("float32")
     kde.export_onnx(model, tmp_path / "m.onnx", samples=3, reduce=None)
     got = next(iter(serve(tmp_path / "m.onnx", x).values()))
-    close(got, predicted(model, x, 3).samples)
+    close(np.moveaxis(got, 1, 0), predicted(model, x, 3).samples)
 
 
 def test_the_file_has_the_model_s_inputs_a_seed_and_two_outputs(tmp_path: Path) -> None:
@@ -92,8 +92,8 @@ def test_the_file_has_the_model_s_inputs_a_seed_and_two_outputs(tmp_path: Path) 
     assert [each.name for each in file.graph.input] == ["image", "seed"]
     assert [each.name for each in file.graph.output] == ["digit_mean", "digit_std"]
     assert file.graph.input[1].type.tensor_type.elem_type == onnx.TensorProto.INT64
-    assert not file.graph.input[1].type.tensor_type.shape.dim
-    for value in (file.graph.input[0], *file.graph.output):
+    assert len(file.graph.input[1].type.tensor_type.shape.dim) == 1
+    for value in (*file.graph.input, *file.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
     properties = {each.key: each.value for each in file.metadata_props}
     assert json.loads(properties["keras_dropouts.monte_carlo"])["samples"] == 8
@@ -137,7 +137,7 @@ def test_chunks_give_the_same_samples(chunk_size: int, tmp_path: Path) -> None:
     kde.export_onnx(model, path, samples=7, reduce=None, chunk_size=chunk_size)
     loops = [node for node in onnx.load(path).graph.node if node.op_type == "Loop"]
     assert len(loops) == (1 if chunk_size < 7 else 0)
-    close(serve(path, x)["digit_samples"], predicted(model, x, 7).samples)
+    close(np.moveaxis(serve(path, x)["digit_samples"], 1, 0), predicted(model, x, 7).samples)
 
 
 def test_what_no_mask_touches_is_computed_once(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_what_no_mask_touches_is_computed_once(tmp_path: Path) -> None:
     for node in asked:
         file.graph.output.append(onnx.ValueInfoProto(name=node.output[0]))
     session = onnxruntime.InferenceSession(file.SerializeToString())
-    feeds = {"image": images(5), "seed": np.array(1, np.int64)}
+    feeds = {"image": images(5), "seed": kd.row_seeds(1, 5)}
     rows = {
         node.op_type: len(value)
         for node, value in zip(asked, session.run(None, feeds), strict=True)
@@ -171,14 +171,15 @@ def test_a_skip_connection_across_the_first_dropout_is_repeated_where_it_meets(
     model = keras.Model(inputs, layers.Dense(2, name="y")(joined))
     x = np.random.default_rng(0).standard_normal((3, 6)).astype("float32")
     kde.export_onnx(model, tmp_path / "m.onnx", samples=4, reduce=None)
-    close(serve(tmp_path / "m.onnx", x)["y_samples"], predicted(model, x, 4).samples)
+    got = serve(tmp_path / "m.onnx", x)["y_samples"]
+    close(np.moveaxis(got, 1, 0), predicted(model, x, 4).samples)
     file = onnx.load(tmp_path / "m.onnx")
     assert [node.op_type for node in file.graph.node].count("Tile") == 1
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """Return what onnxruntime drops in two layers: booleans (layer, sample, row, unit)."""
+    """Return what onnxruntime drops in two layers: booleans (layer, row, sample, unit)."""
     path = tmp_path_factory.mktemp("drawn") / "m.onnx"
     inputs = keras.Input((512,))
     outputs = [kd.ScheduledDropout(0.3, seed=1, name=f"layer_{i}")(inputs) for i in range(2)]
@@ -216,7 +217,7 @@ def test_the_saved_model_is_deterministic_and_samples_beside(tmp_path: Path) -> 
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     assert sorted(loaded.signatures) == ["serving_default", "serving_mc"]
     close(loaded.signatures["serving_default"](image=tf.constant(x))["digit"], model(x))
-    got = loaded.signatures["serving_mc"](image=tf.constant(x), seed=tf.constant(SEED, tf.int64))
+    got = loaded.signatures["serving_mc"](image=tf.constant(x), seed=tf.constant(kd.row_seeds(SEED, 5)))
     expected = predicted(model, x, 4)
     close(got["digit_mean"], expected.mean)
     close(got["digit_std"], expected.std)
@@ -242,7 +243,7 @@ def test_a_file_whose_seed_changes_nothing_is_no_export(
 ) -> None:
     from keras_dropouts_export.checks import sampled_parity
 
-    monkeypatch.setattr(sampled_parity, "_with_other_seed", lambda function, inputs: inputs)
+    monkeypatch.setattr(sampled_parity, "_with_other_seed", lambda function, sampling, inputs: inputs)
     with pytest.raises(ExportError, match="its outputs are not the model's"):
         kde.export_onnx(classifier(), tmp_path / "m.onnx", samples=3)
     assert not list(tmp_path.iterdir())
@@ -312,7 +313,7 @@ def test_later_opsets_draw_the_same(opset: int, tmp_path: Path) -> None:
     model, x = masked(layers.Dropout(0.4)), np.ones((3, 6, 6, 4), "float32")
     kde.export_onnx(model, tmp_path / "m.onnx", samples=3, reduce=None, opset=opset)
     (got,) = serve(tmp_path / "m.onnx", x).values()
-    np.testing.assert_array_equal(got, predicted(model, x, 3).samples)
+    np.testing.assert_array_equal(np.moveaxis(got, 1, 0), predicted(model, x, 3).samples)
 
 
 @pytest.mark.parametrize("export", [kde.export_onnx, kde.export_saved_model])

@@ -26,7 +26,7 @@ def test_an_artifact_samples_nodes_that_the_model_holds(kind: str, tmp_path: Pat
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(path)
     name = session.get_inputs()[0].name
-    feeds = {name: indices, "seed": np.array(9, "int64")}
+    feeds = {name: indices, "seed": kd.row_seeds(9, 5)}
     mean = session.run(None, feeds)[0]
     expected = kd.mc_predict(model, indices, samples=3, seed=9, verbose=False).mean
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-5)

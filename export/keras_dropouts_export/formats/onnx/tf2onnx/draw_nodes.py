@@ -18,27 +18,26 @@ from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
-from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Counter, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
 
 _NATIVE = 1000  # added to the width in a mark
 _DOMAIN, _DRAW = "keras_dropouts", "Draw"
+_ALL_BUT_FIRST = (np.array([1]), np.array([2**63 - 1]), np.array([0]))  # starts, ends, axes
 
 
 class MarkedSampler(Sampler):
-    """A sampler whose draws become Philox in ONNX.
-
-    Its key is the seed, uint64 of shape (1,), and the samples have to be consecutive.
-    """
+    """A sampler whose draws become Philox in ONNX. The seeds of its rows are int64 of shape (n,)."""
 
     mark = 0
 
-    def draw(self, tag: int, count: Any, width: int) -> Tensor:
-        """Return the mark of a draw: int32 of shape (samples, count), int64 for 32 bits."""
-        words = [self.batch, tag, self.samples[0]]
+    def draw(self, seeds: Tensor, place: int, draw: int, count: Any, width: int) -> Tensor:
+        """Return the mark of a draw: int32 of shape (rows, samples, count), int64 for 32 bits."""
+        rows = tf.shape(seeds, tf.int64)[0]
+        words = tf.concat([[tf.cast(self.first, tf.int64)], seeds], axis=0)
         return tf.raw_ops.StatelessRandomUniformFullIntV2(
-            shape=tf.stack([self.count, count]),
-            key=self.key if self.mark == 0 else tf.zeros([1], tf.uint64),
-            counter=tf.cast(tf.stack([tf.cast(word, tf.int64) for word in words]), tf.uint64),
+            shape=tf.stack([rows, self.count, count]),
+            key=tf.constant([draw | place << 32], tf.uint64),
+            counter=tf.cast(words, tf.uint64),
             alg=self.mark + width,
             dtype=tf.int64 if width == 32 else tf.int32,
         )
@@ -85,7 +84,9 @@ def handle(graph: Any, node: Any, name: str, _: Any) -> None:
     mark = int(node.inputs[3].get_tensor_value())
     if mark % _NATIVE not in WIDTHS:
         raise ValueError(f"{node.type} {name!r} draws what no seed of the file's reaches")
-    replace_node(graph, node, _DRAW, list(node.input[:3]), domain=_DOMAIN, mark=mark)
+    key = int(np.uint64(node.inputs[1].get_tensor_value()[0]).astype(np.int64))
+    inputs = [node.input[0], node.input[2]]
+    replace_node(graph, node, _DRAW, inputs, domain=_DOMAIN, mark=mark, key=key)
 
 
 def expand_draws(model: onnx.ModelProto) -> None:
@@ -105,16 +106,17 @@ def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProt
     if node.domain != _DOMAIN:
         return [node]
     builder = _Builder(node.name, constants)
-    mark = int(node.attribute[0].i)
+    given = {each.name: int(each.i) for each in node.attribute}
+    mark, key = given["mark"], given["key"]
     shape = builder.node("Cast", [node.input[0]], to=TensorProto.INT64)
     if mark >= _NATIVE:
         made = _native(builder, shape, mark % _NATIVE)
     else:
-        key = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
-        words = builder.node("Cast", [node.input[2]], to=TensorProto.INT64)
-        counter = Counter(*(_item(builder, words, i) for i in range(3)))
-        samples, count = _item(builder, shape, 0), _item(builder, shape, 1)
-        made = philox(builder, _item(builder, key, 0), counter, samples, count, mark)
+        words = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
+        seeds = builder.node("Slice", [words, *(builder.constant(x) for x in _ALL_BUT_FIRST)])
+        samples, count = _item(builder, shape, 1), _item(builder, shape, 2)
+        rows = Rows(seeds, _item(builder, words, 0), samples, count)
+        made = philox(builder, (key & 0xFFFFFFFF, key >> 32), rows, mark)
     return [*builder.nodes, helper.make_node("Identity", [made], list(node.output), name=node.name)]
 
 

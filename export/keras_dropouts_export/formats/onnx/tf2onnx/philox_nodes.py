@@ -2,7 +2,7 @@
 
 Opset 18 is the first that has bitwise operations. Products of two 32-bit words are taken in uint64;
 everything else stays in uint32, where it costs half the memory. What depends on the block index
-alone, or on the sample alone, stays a row or a column until the two meet in the second round.
+alone, or on the seed alone, stays a row or a column until the two meet.
 
 Reference: Salmon, Moraes, Dror and Shaw, 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
@@ -33,79 +33,71 @@ class Builder(Protocol):
         """Add a constant and return its name."""
 
 
-class Counter(NamedTuple):
-    """Names of int64 scalars: a draw is a function of them and of the block index."""
+class Rows(NamedTuple):
+    """Names of what is drawn: int64, `seeds` of shape (rows,) and scalars.
 
-    batch: str
-    tag: str
+    numbers: how many a sample of a row takes.
+    """
+
+    seeds: str
     first_sample: str
+    samples: str
+    numbers: str
 
 
-def philox(
-    builder: Builder, seed: str, counter: Counter, samples: str, count: str, width: int
-) -> str:
-    """Add nodes that draw `count` integers of `width` bits for each sample; return the result.
+def philox(builder: Builder, key: tuple[int, int], rows: Rows, width: int) -> str:
+    """Add nodes that draw `count` integers of `width` bits for each row and sample.
 
-    seed: int64 scalar, both words of the key; samples and count: int64 scalars; width: 16, 23
-    or 32. The result has the shape (samples, count); int32, or int64 with a width of 32.
+    key: two words of 32 bits; width: 16, 23 or 32. The result, whose name is returned, has the
+    shape (rows, samples, count); int32, or int64 with a width of 32.
     """
     add = builder.node
     per_block = 8 if width == 16 else 4
-    rounded = add("Add", [count, _long(builder, per_block - 1)])
+    rounded = add("Add", [rows.numbers, _long(builder, per_block - 1)])
     blocks = add("Div", [rounded, _long(builder, per_block)])
-    words = _rounds(builder, _key_words(builder, seed), _start(builder, counter, samples, blocks))
+    words = _rounds(builder, key, _start(builder, rows, blocks))
     parts = [part for word in words for part in _numbers(builder, word, width)]
     axis = builder.constant(np.array([2]))
     whole = add("Concat", [add("Unsqueeze", [part, axis]) for part in parts], axis=2)
-    # Not -1 for the length: a batch may be empty.
+    # No -1 in the shape: a batch may be empty.
     length = add("Mul", [blocks, _long(builder, per_block)])
     zero = builder.constant(np.array([0]))
-    shape = add("Concat", [add("Unsqueeze", [x, zero]) for x in (samples, length)], axis=0)
-    flat = add("Reshape", [whole, shape], allowzero=1)
-    end = add("Unsqueeze", [count, zero])
-    return str(add("Slice", [flat, zero, end, builder.constant(np.array([1]))]))
+    sizes = [add("Unsqueeze", [x, zero]) for x in (rows.samples, length)]
+    shape = add("Concat", [add("Shape", [rows.seeds]), *sizes], axis=0)
+    by_sample = add("Reshape", [whole, shape], allowzero=1)
+    end = add("Unsqueeze", [rows.numbers, zero])
+    return str(add("Slice", [by_sample, zero, end, axis]))
 
 
-def _key_words(builder: Builder, seed: str) -> list[list[str]]:
-    """Return the words of the key in every round: key + round * step, modulo 2**32."""
-    whole = builder.node("Cast", [seed], to=TensorProto.UINT64)
-    schedules = []
-    for shift, step in zip((0, 32), _KEY_STEPS, strict=True):
-        word = _shifted(builder, whole, shift) if shift else whole
-        steps = np.array([step * i % 2**32 for i in range(_ROUNDS)], np.uint64)
-        keys = builder.node("Add", [word, builder.constant(steps)])
-        low = builder.node("BitwiseAnd", [keys, _word64(builder, 2**32 - 1)])
-        words = builder.node("Cast", [low], to=TensorProto.UINT32)
-        schedules.append(
-            builder.node("Split", [words], outputs=_ROUNDS, axis=0, num_outputs=_ROUNDS)
-        )
-    return schedules
-
-
-def _start(builder: Builder, counter: Counter, samples: str, blocks: str) -> list[str]:
-    """Return the four words of the counter, uint32: of shapes (1, blocks), (), () and (T, 1)."""
+def _start(builder: Builder, rows: Rows, blocks: str) -> list[str]:
+    """Return the four words of the counter, uint32: two of shape (1, n) and two of (rows, 1)."""
     add = builder.node
-    zero, one = _long(builder, 0), _long(builder, 1)
-    index = add("Unsqueeze", [add("Range", [zero, blocks, one]), builder.constant(np.array([0]))])
-    last = add("Add", [counter.first_sample, samples])
-    numbers = add("Range", [counter.first_sample, last, one])
-    column = add("Unsqueeze", [numbers, builder.constant(np.array([1]))])
-    return [
-        add("Cast", [word], to=TensorProto.UINT32)
-        for word in (index, counter.batch, counter.tag, column)
-    ]
+    first = add("Mul", [rows.first_sample, blocks])
+    end = add("Add", [first, add("Mul", [rows.samples, blocks])])
+    index = add("Range", [first, end, _long(builder, 1)])
+    found = []
+    for words, axis in ((index, 0), (rows.seeds, 1)):
+        wide = add("Cast", [words], to=TensorProto.UINT64)
+        for part in (add("BitwiseAnd", [wide, _word64(builder, 2**32 - 1)]), _shifted(builder, wide, 32)):
+            word = add("Cast", [part], to=TensorProto.UINT32)
+            found.append(add("Unsqueeze", [word, builder.constant(np.array([axis]))]))
+    return found
 
 
-def _rounds(builder: Builder, keys: list[list[str]], words: list[str]) -> list[str]:
+def _rounds(builder: Builder, key: tuple[int, int], words: list[str]) -> list[str]:
     add = builder.node
     for i in range(_ROUNDS):
+        keys = [
+            builder.constant(np.array((word + i * step) % 2**32, np.uint32))
+            for word, step in zip(key, _KEY_STEPS, strict=True)
+        ]
         (high0, low0), (high1, low1) = (
             _product(builder, words[2 * j], _MULTIPLIERS[j]) for j in (0, 1)
         )
         words = [
-            add("BitwiseXor", [high1, add("BitwiseXor", [words[1], keys[0][i]])]),
+            add("BitwiseXor", [add("BitwiseXor", [high1, keys[0]]), words[1]]),
             low1,
-            add("BitwiseXor", [high0, add("BitwiseXor", [words[3], keys[1][i]])]),
+            add("BitwiseXor", [high0, add("BitwiseXor", [words[3], keys[1]])]),
             low0,
         ]
     return words
