@@ -34,7 +34,7 @@ from onnx import TensorProto, helper
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import Counter, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import Rows, philox
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -118,11 +118,11 @@ def in_onnxruntime(model: keras.Model, x: np.ndarray, seconds: float) -> Timings
             path = Path(folder) / f"{samples}.onnx"
             kde.export_onnx(model, path, samples=samples)
             run = session(path)
-            feeds = {"image": x, "seed": np.array(1, np.int64)}
+            feeds = {"image": x, "seed": kd.row_seeds(1, len(x))}
             sides[f"ours {samples}"] = lambda run=run, feeds=feeds: run.run(None, feeds)
             if samples == 1:
                 sides["naive 32"] = lambda run=run: [
-                    run.run(None, {"image": x, "seed": np.array(i, np.int64)}) for i in range(32)
+                    run.run(None, {"image": x, "seed": kd.row_seeds(i, len(x))}) for i in range(32)
                 ]
         return interleaved(sides, seconds)
 
@@ -131,7 +131,7 @@ def _file(nodes: PlainGraph, result: str, dtype: int) -> onnxruntime.InferenceSe
     graph = helper.make_graph(
         nodes.nodes,
         "numbers",
-        [helper.make_tensor_value_info("seed", TensorProto.INT64, [])],
+        [helper.make_tensor_value_info("seed", TensorProto.INT64, ["rows"])],
         [helper.make_tensor_value_info(result, dtype, None)],
         list(nodes.constants.values()),
     )
@@ -141,14 +141,14 @@ def _file(nodes: PlainGraph, result: str, dtype: int) -> onnxruntime.InferenceSe
 
 def numbers(seconds: float) -> Timings:
     """Time a million numbers of each kind."""
-    feeds = {"seed": np.array(1, np.int64)}
+    feeds = {"seed": kd.row_seeds(1, 1)}
     sides: dict[str, Callable[[], Any]] = {}
     for width, label in ((16, "Philox, 16-bit decisions"), (32, "Philox, 32-bit words")):
         nodes = PlainGraph()
-        zero, count, samples = (
-            nodes.constant(np.array(value, np.int64)) for value in (0, NUMBERS // 32, 32)
+        first, samples, count = (
+            nodes.constant(np.array(value, np.int64)) for value in (0, 32, NUMBERS // 32)
         )
-        made = philox(nodes, "seed", Counter(zero, zero, zero), samples, count, width)
+        made = philox(nodes, (0, 0), Rows("seed", first, samples, count), width)
         run = _file(nodes, made, TensorProto.INT32 if width == 16 else TensorProto.INT64)
         sides[label] = lambda run=run: run.run(None, feeds)
     nodes = PlainGraph()

@@ -179,8 +179,6 @@ def _sampled(made: Trial, path: Path) -> str | None:
         found = dict(
             zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True)
         )
-        expected = dict(
-            zip((o.name for o in report.outputs), _batch_first(wanted), strict=True)
-        )
+        expected = dict(zip((o.name for o in report.outputs), _batch_first(wanted), strict=True))
         assert_close(found, expected, lowest_precision(made.model))
     return None

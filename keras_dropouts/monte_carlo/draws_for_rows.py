@@ -19,16 +19,16 @@ _ROWS, _OTHER_ROWS = 1009, 1013  # primes, which no other dimension is likely to
 
 
 def drawn_for(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> str:
-    """Return what a model draws for: "rows" of a batch, a "whole", or something "else".
+    """Return what a model draws for: "rows" of a batch, a "whole", "else" or "unknown".
 
     It is called symbolically. It draws for rows where everything that it draws has as many rows as
     the inputs, or one row for all, and where the inputs must have the same number of rows. Where
-    they need not, as nodes and edges of a graph, they are a whole. A model that cannot be called
-    symbolically may draw for anything.
+    they need not, as nodes and edges of a graph, they are a whole. What a model draws for that
+    cannot be called symbolically is not known.
     """
     leads = _leads(split, shapes, dtypes, [_ROWS] * len(shapes))
     if leads is None:
-        return "else"
+        return "unknown"
     different = [_ROWS, *[_OTHER_ROWS] * (len(shapes) - 1)]
     if len(shapes) > 1 and _leads(split, shapes, dtypes, different) is not None:
         return "whole"

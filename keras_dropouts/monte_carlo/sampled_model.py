@@ -91,14 +91,15 @@ class SampledModel:
         """Find out whether a model without a graph draws for rows alone; otherwise run each sample.
 
         shapes, dtypes: of its inputs; the first dimension of a shape is not looked at. same_rows:
-        whether its inputs are known to have the same number of rows; inputs that may differ, and of
-        which that is not known, are one whole.
+        whether its inputs are known to have the same number of rows; several inputs that may
+        differ in it are one whole.
         """
         step = self.steps[0]
         if is_graph(self.model):
             return
         found = drawn_for(self, shapes, dtypes)
-        self.as_one |= found == "whole" and not same_rows
+        may_differ = len(shapes) > 1 and not same_rows
+        self.as_one |= may_differ and found in ("whole", "unknown")
         step.off_rows |= found != "rows"
         step.each_sample |= step.off_rows
 

@@ -64,7 +64,7 @@ def test_all_time_steps_are_served(name, tmp_path):
         wanted = model(x, training=False).numpy()
         assert wanted.shape[:2] == sizes
         for got in (session.run(["tags"], {"words": x})[0], served.serve(x).numpy()):
-            np.testing.assert_allclose(np.moveaxis(got, 1, 0), wanted, atol=1e-5, rtol=1e-4)
+            np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_a_graph_that_is_traced_wrongly_is_no_export(tmp_path, monkeypatch):

@@ -88,9 +88,7 @@ def _other_seed(
     return found if differ else [replace(row, allowed=-1.0) for row in found]
 
 
-def _with_other_seed(
-    function: InferenceFunction, sampling: MonteCarlo, inputs: Arrays
-) -> Arrays:
+def _with_other_seed(function: InferenceFunction, sampling: MonteCarlo, inputs: Arrays) -> Arrays:
     if not sampling.seeded:
         return inputs
     name = function.inputs[-1].name

@@ -217,7 +217,9 @@ def test_the_saved_model_is_deterministic_and_samples_beside(tmp_path: Path) -> 
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     assert sorted(loaded.signatures) == ["serving_default", "serving_mc"]
     close(loaded.signatures["serving_default"](image=tf.constant(x))["digit"], model(x))
-    got = loaded.signatures["serving_mc"](image=tf.constant(x), seed=tf.constant(kd.row_seeds(SEED, 5)))
+    got = loaded.signatures["serving_mc"](
+        image=tf.constant(x), seed=tf.constant(kd.row_seeds(SEED, 5))
+    )
     expected = predicted(model, x, 4)
     close(got["digit_mean"], expected.mean)
     close(got["digit_std"], expected.std)
@@ -243,7 +245,9 @@ def test_a_file_whose_seed_changes_nothing_is_no_export(
 ) -> None:
     from keras_dropouts_export.checks import sampled_parity
 
-    monkeypatch.setattr(sampled_parity, "_with_other_seed", lambda function, sampling, inputs: inputs)
+    monkeypatch.setattr(
+        sampled_parity, "_with_other_seed", lambda function, sampling, inputs: inputs
+    )
     with pytest.raises(ExportError, match="its outputs are not the model's"):
         kde.export_onnx(classifier(), tmp_path / "m.onnx", samples=3)
     assert not list(tmp_path.iterdir())

@@ -297,7 +297,7 @@ def many_kinds() -> keras.Model:
     x = kd.Zoneout(layers.LSTM(16, return_sequences=True), 0.2, seed=1)(x)
     x = layers.MultiHeadAttention(2, 8, dropout=0.2, seed=1)(x, x)
     x = kd.ConcreteDropout(layers.Dense(16), seed=1)(x)
-    return keras.Model(inputs, kd.DropConnect(layers.Dense(16), 0.2, seed=1)(x))
+    return keras.Model(inputs, kd.DropPath(0.2, seed=1)(layers.Dense(16)(x)))
 
 
 def blocks_of(numbers: np.ndarray) -> list[bytes]:

@@ -78,7 +78,10 @@ def _start(builder: Builder, rows: Rows, blocks: str) -> list[str]:
     found = []
     for words, axis in ((index, 0), (rows.seeds, 1)):
         wide = add("Cast", [words], to=TensorProto.UINT64)
-        for part in (add("BitwiseAnd", [wide, _word64(builder, 2**32 - 1)]), _shifted(builder, wide, 32)):
+        for part in (
+            add("BitwiseAnd", [wide, _word64(builder, 2**32 - 1)]),
+            _shifted(builder, wide, 32),
+        ):
             word = add("Cast", [part], to=TensorProto.UINT32)
             found.append(add("Unsqueeze", [word, builder.constant(np.array([axis]))]))
     return found
