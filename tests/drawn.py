@@ -52,10 +52,14 @@ def marks() -> Iterator[Marks]:
     def expand(model: onnx.ModelProto) -> None:
         own = [node for node in model.graph.node if node.op_type == "Draw"]
         keys = [{each.name: each.i for each in node.attribute}["key"] for node in own]
-        found[:] = [
-            (node.output[0], node.input[1], key) for node, key in zip(own, keys, strict=True)
-        ]
+        names = [(node.output[0], node.input[1]) for node in own]
         original(model)
+        # Under the names that they have afterwards.
+        mark, name = draw_nodes._MARK, draw_nodes._DRAW
+        found[:] = [
+            (numbers.replace(mark, name), words.replace(mark, name), key)
+            for (numbers, words), key in zip(names, keys, strict=True)
+        ]
 
     with mock.patch.object(draw_nodes, "expand_draws", expand):
         yield found

@@ -18,6 +18,7 @@ from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError, Stage
 from keras_dropouts_export.formats.format import Exported, Format
+from keras_dropouts_export.labels import labels_of
 from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.provenance import rates_of, versions
@@ -35,7 +36,7 @@ class Request:
 
     format: the format with its options; sampling: None, or how the artifact draws samples;
     progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
-    the artifact are compared on.
+    the artifact are compared on; labels: None, or the names of classes, see `labels_of`.
     """
 
     model: keras.Model
@@ -47,6 +48,7 @@ class Request:
     overwrite: bool
     progress: Progress | None
     sample_inputs: SampleInputs | None = None
+    labels: Any = None
 
 
 def export(request: Request) -> ExportReport:
@@ -104,12 +106,14 @@ def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
 def _traced(request: Request) -> Exported:
     plain = inference_function(request.model, request.input_signature, request.sample_inputs)
     request.format.check_function(plain)
+    labels = labels_of(plain, request.labels)
     if request.sampling is None:
         _check_stateless(request.model)
-        return Exported(plain)
+        return Exported(plain, labels=labels)
     if request.sampling.uncertainty:
         check_probabilities(plain)
-    return Exported(plain, sampled_function(plain, request.sampling), request.sampling)
+    sampled = sampled_function(plain, request.sampling)
+    return Exported(plain, sampled, request.sampling, labels)
 
 
 def _check_stateless(model: keras.Model) -> None:

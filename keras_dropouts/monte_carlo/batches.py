@@ -1,4 +1,4 @@
-"""Reads what a user predicts for, arrays or what gives batches of them, one batch after the other."""
+"""Reads what a user predicts for, arrays or what gives them, one batch after the other."""
 
 from __future__ import annotations
 

@@ -15,15 +15,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_dropouts import backends
 from keras_dropouts.keras_internals.graphs import graph_of, is_graph, output_structure
 from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
 from keras_dropouts.monte_carlo.draws_for_rows import drawn_for
+from keras_dropouts.monte_carlo.row_by_row import row_by_row, runs_row_by_row
 from keras_dropouts.monte_carlo.rows import joined, repeated_rows, split_rows
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
 from keras_dropouts.monte_carlo.steps import Program, Slot, Step, add_graph, each_sample
 from keras_dropouts.noise.sampler import Sampler, activate
-from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.types import Tensor
 
 
@@ -104,24 +103,6 @@ class SampledModel:
         step.each_sample |= step.off_rows
 
     @property
-    def row_by_row(self) -> bool:
-        """Whether each row runs alone, as its samples draw what rows of a batch would share.
-
-        Layers do that which drop weights, or whose scale is that of the whole batch, and dropout
-        over what has no rows. Where values of all rows are mixed, a row alone would be another
-        model; an output without rows belongs to no row, and a fixed batch size shuts rows out: all
-        is one whole there.
-        """
-        stochastic = [step for step in self.steps if step.stochastic]
-        shared = any(step.draws and step.each_sample for step in stochastic)
-        mixed = any(
-            any(map(self.has_rows, step.inputs)) and not all(map(self.has_rows, step.outputs))
-            for step in stochastic
-        )
-        whole = self.as_one or mixed or not all(map(self.has_rows, self.outputs))
-        return shared and not whole and not _fixed_batch_size(self.model)
-
-    @property
     def runs_each_sample(self) -> bool:
         """Whether the stochastic part runs as a whole once for each sample."""
         stochastic = [step for step in self.steps if step.stochastic]
@@ -166,25 +147,11 @@ class SampledModel:
         Outputs without rows have the axis of the samples as their second one, too, or as their
         only one.
         """
-        if not self.row_by_row or sampler.fixed_masks:
-            return self._samples_of(known, padding_masks, sampler)
-        by_row = [self.has_rows(slot) for slot in self.frontier]
-        given = [*zip(known, by_row, strict=True), *zip(padding_masks, by_row, strict=True)]
-        start = sampler.place
+        if sampler.fixed_masks or not runs_row_by_row(self):
+            return self.of_all_rows(known, padding_masks, sampler)
+        return row_by_row(self, known, padding_masks, sampler)
 
-        def of_row(parts: list[Tensor]) -> list[Tensor]:
-            sampler.place = start
-            alone = sampler.of_row(parts[0])
-            own = iter(parts[1:])
-            whole = [next(own) if rows and x is not None else x for x, rows in given]
-            made = self._samples_of(whole[: len(known)], whole[len(known) :], alone)
-            sampler.place = alone.place
-            return made
-
-        rows = [x for x, rows in given if rows and x is not None]
-        return backends.mapped_rows(of_row, [sampler.seeds, *rows])
-
-    def _samples_of(
+    def of_all_rows(
         self, known: list[Tensor], padding_masks: list[Tensor], sampler: Sampler
     ) -> list[Tensor]:
         """Return what `stochastic` does, of all rows at once."""
@@ -248,13 +215,6 @@ class SampledModel:
         if isinstance(x, list):
             return ops.stack(x, axis=min(len(x[0].shape), 1))
         return ops.reshape(x, (-1, count, *ops.shape(x)[1:]))
-
-
-def _fixed_batch_size(model: Any) -> bool:
-    """Return whether the graph of a model takes batches of one size alone."""
-    tensors = graph_of(model).inputs if is_graph(model) else []
-    fixed = any(x.shape and x.shape[0] is not None for x in tensors)
-    return fixed and not keeps_needless_batch_size(model)
 
 
 def _store(values: dict[Slot, Any], step: Step, made: list[Any]) -> None:

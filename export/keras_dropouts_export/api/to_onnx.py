@@ -25,6 +25,7 @@ def export_onnx(
     chunk_size: int | None = None,
     rng: str = "philox",
     fixed_masks: bool = False,
+    labels: Any = None,
     input_signature: Any = None,
     sample_inputs: Any = None,
     overwrite: bool = False,
@@ -61,6 +62,9 @@ def export_onnx(
         fixed_masks: Whether all rows that are served together share the masks that the first row's
             seed gives, as an ensemble of `samples` sub-networks does. Give every row the same seed,
             so that it does not matter with which other rows a server puts it together.
+        labels: None, or the names of the classes along the last axis of the output, which the file
+            then says: a list of strings, or for several outputs a dict of lists by their names. In
+            the metadata they are JSON under `keras_dropouts.labels`, always by name.
         opset: Version of ONNX's operations, an integer from 13 to 25, or to what the
             installed onnx knows, if that is less (22 with onnx 1.17). With 18 every current
             server loads the file.
@@ -119,5 +123,6 @@ def export_onnx(
             sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
+            labels=labels,
         )
     )

@@ -20,9 +20,9 @@ _UNKNOWN_NUMBER = 1_000_003
 class Domain:
     """The values of one input.
 
-    below, least: integers stay below the first, at the second or above; choices: the integers or strings to choose
-    from, those of a vocabulary and some that are not in it, or None; words: how many strings make
-    one value, joined by spaces.
+    below, least: integers stay below the first, at the second or above; choices: the integers or
+    strings to choose from, those of a vocabulary and some that are not in it, or None; words: how
+    many strings make one value, joined by spaces.
     """
 
     below: int = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,12 +26,14 @@ class Exported:
     """The traced functions of one export.
 
     plain: the model at inference; sampled: the same with Monte-Carlo dropout, and sampling: how
-    it samples, both None where the artifact holds no dropout.
+    it samples, both None where the artifact holds no dropout; labels: the names of the classes
+    along the last axis of outputs, by the name of the output.
     """
 
     plain: InferenceFunction
     sampled: InferenceFunction | None = None
     sampling: MonteCarlo | None = None
+    labels: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def served(self) -> InferenceFunction:

@@ -12,7 +12,6 @@ from keras import layers, ops
 
 import keras_dropouts as kd
 from keras_dropouts.monte_carlo import sampled_model
-from keras_dropouts.noise import sampler as sampling
 from subjects import SUBJECTS, Subject
 
 

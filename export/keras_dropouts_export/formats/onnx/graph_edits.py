@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import tensorflow as tf
 
+import keras_dropouts
 from keras_dropouts_export.tracing.inference_function import TensorInfo
 
 
@@ -56,6 +57,12 @@ def name_interface(
     graph.output.extend(_value(each) for each in outputs)
     for each in subgraphs(graph):
         del each.value_info[:]  # it speaks of dimensions called unk__12
+        if each is graph:
+            continue
+        for value in (*each.input, *each.output):
+            for size in value.type.tensor_type.shape.dim:
+                if size.dim_param.startswith("unk__"):
+                    size.ClearField("dim_param")
 
 
 def _value(info: TensorInfo) -> onnx.ValueInfoProto:
@@ -86,7 +93,7 @@ def keep_zeros(model: onnx.ModelProto) -> None:
 def set_metadata(model: onnx.ModelProto, name: str, properties: dict[str, str]) -> None:
     """Write who made the file, from what, and `properties`, into `model`."""
     model.producer_name = "keras-dropouts"
+    model.producer_version = keras_dropouts.__version__
     model.graph.name = name
-    model.doc_string = ""
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, properties)

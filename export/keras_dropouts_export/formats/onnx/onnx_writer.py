@@ -10,6 +10,7 @@ import onnx
 
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.onnx import large_weights
+from keras_dropouts_export.formats.onnx.descriptions import LABELS, describe
 from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_interface, set_metadata
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import MarkedSampler, NativeSampler
@@ -44,6 +45,7 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     weight_inputs = function.inputs[own:]
     name_interface(model, (*inputs, *weight_inputs), function.outputs)
     set_metadata(model, function.name, _metadata(exported))
+    describe(model, exported)
     large_weights.put_in(model, path, names, weights)
     onnx.save(model, str(path))
     return replace(function, inputs=tuple(inputs))
@@ -60,6 +62,8 @@ def _drawn_by_nodes(exported: Exported) -> InferenceFunction:
 def _metadata(exported: Exported) -> dict[str, str]:
     rates = json.dumps([asdict(row) for row in rates_of(exported.plain.model)])
     found = {"keras_dropouts.versions": json.dumps(versions())}
+    if exported.labels:
+        found[LABELS] = json.dumps(exported.labels)
     if exported.sampling is None:
         return {"keras_dropouts.stripped": rates, **found}
     return {METADATA: exported.sampling.to_json(), "keras_dropouts.kept": rates, **found}

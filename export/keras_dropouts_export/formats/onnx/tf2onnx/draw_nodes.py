@@ -16,17 +16,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
-from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
+from keras_dropouts_export.formats.onnx.graph_edits import rename_tensors, subgraphs
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
 
 _NATIVE = 1000  # added to the width in a mark
 _DOMAIN, _DRAW = "keras_dropouts", "Draw"
+_MARK = "StatelessRandomUniformFullIntV2"  # the operation of TensorFlow that marks a draw
 _ALL_BUT_FIRST = (np.array([1]), np.array([2**63 - 1]), np.array([0]))  # starts, ends, axes
 
 
 class MarkedSampler(Sampler):
-    """A sampler whose draws become Philox in ONNX. The seeds of its rows are int64 of shape (n,)."""
+    """A sampler whose draws become Philox in ONNX; the seeds of its rows are int64, (rows,)."""
 
     mark = 0
 
@@ -97,6 +98,7 @@ def expand_draws(model: onnx.ModelProto) -> None:
         del graph.node[:]
         graph.node.extend(nodes)
     model.graph.initializer.extend(constants.made)
+    rename_tensors(model.graph, lambda name: name.replace(_MARK, _DRAW))
     plain = [each for each in model.opset_import if each.domain != _DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(plain)
@@ -105,7 +107,7 @@ def expand_draws(model: onnx.ModelProto) -> None:
 def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProto]:
     if node.domain != _DOMAIN:
         return [node]
-    builder = _Builder(node.name, constants)
+    builder = _Builder(node.name.replace(_MARK, _DRAW), constants)
     given = {each.name: int(each.i) for each in node.attribute}
     mark, key = given["mark"], given["key"]
     shape = builder.node("Cast", [node.input[0]], to=TensorProto.INT64)
@@ -117,7 +119,10 @@ def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProt
         samples, count = _item(builder, shape, 1), _item(builder, shape, 2)
         rows = Rows(seeds, _item(builder, words, 0), samples, count)
         made = philox(builder, (key & 0xFFFFFFFF, key >> 32), rows, mark)
-    return [*builder.nodes, helper.make_node("Identity", [made], list(node.output), name=node.name)]
+    return [
+        *builder.nodes,
+        helper.make_node("Identity", [made], list(node.output), name=builder.scope),
+    ]
 
 
 def _item(builder: _Builder, vector: str, index: int) -> str:
