@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keras_dropouts_export.api.to_saved_model import export_saved_model
     from keras_dropouts_export.checks.audit import AuditReport, audit
     from keras_dropouts_export.checks.parity import ParityReport
+    from keras_dropouts_export.checks.self_test import SelfTestReport, self_test
     from keras_dropouts_export.checks.verify import verify
     from keras_dropouts_export.diagnosis import DoctorReport
     from keras_dropouts_export.doctor import doctor
@@ -33,6 +34,7 @@ __all__ = [
     "ExportError",
     "ExportReport",
     "ParityReport",
+    "SelfTestReport",
     "StripReport",
     "audit",
     "doctor",
@@ -41,6 +43,7 @@ __all__ = [
     "export_openvino",
     "export_saved_model",
     "freeze_dropout",
+    "self_test",
     "strip_dropout",
     "strip_report",
     "verify",
@@ -52,6 +55,7 @@ _MODULES = {  # where each public name is defined
     "ExportError": "errors",
     "ExportReport": "report",
     "ParityReport": "checks.parity",
+    "SelfTestReport": "checks.self_test",
     "StripReport": "models.strip",
     "audit": "checks.audit",
     "doctor": "doctor",
@@ -60,6 +64,7 @@ _MODULES = {  # where each public name is defined
     "export_openvino": "api.to_openvino",
     "export_saved_model": "api.to_saved_model",
     "freeze_dropout": "models.freeze",
+    "self_test": "checks.self_test",
     "strip_dropout": "models.strip",
     "strip_report": "models.strip",
     "verify": "checks.verify",

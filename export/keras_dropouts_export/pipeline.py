@@ -14,6 +14,7 @@ from keras_dropouts.surgery.sources import walk
 from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.checks.self_test import made_for
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError, Stage
@@ -68,6 +69,8 @@ def export(request: Request) -> ExportReport:
         with _stage("cannot be traced", request, ValueError):
             exported = _traced(request)
             _check_graphs(exported, layout, shown)
+            if layout.carries_self_test:
+                exported = replace(exported, self_test=made_for(exported))
         step("convert")
         made = work / target.name
         with _stage(f"cannot be written as {layout.title}", request, OSError):

@@ -27,13 +27,15 @@ class Exported:
 
     plain: the model at inference; sampled: the same with Monte-Carlo dropout, and sampling: how
     it samples, both None where the artifact holds no dropout; labels: the names of the classes
-    along the last axis of outputs, by the name of the output.
+    along the last axis of outputs, by the name of the output; self_test: what the artifact is to
+    answer to which inputs, as JSON text.
     """
 
     plain: InferenceFunction
     sampled: InferenceFunction | None = None
     sampling: MonteCarlo | None = None
     labels: dict[str, list[str]] = field(default_factory=dict)
+    self_test: str | None = None
 
     @property
     def served(self) -> InferenceFunction:
@@ -55,6 +57,7 @@ class Format(ABC):
     refused_suffixes: ClassVar[tuple[str, ...]] = ()  # of a folder, as they say that it is a file
     # Whether an artifact with Monte-Carlo dropout holds the function without it, too.
     keeps_plain_function: ClassVar[bool] = False
+    carries_self_test: ClassVar[bool] = False
 
     def describe(self) -> str:
         """Return what a report calls the artifact: "ONNX, opset 18"."""
@@ -145,6 +148,10 @@ class Format(ABC):
 
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""
+        return None
+
+    def self_test_in(self, path: Path) -> str | None:
+        """Return the self-test that an artifact carries, as JSON text, None where it has none."""
         return None
 
     def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:

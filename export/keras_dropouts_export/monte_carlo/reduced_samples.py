@@ -19,13 +19,14 @@ def reduced(samples: Tensor, sampling: MonteCarlo) -> dict[str, Tensor]:
     """
     wide = samples.dtype if samples.dtype == tf.float64 else tf.float32
     numbers = tf.cast(samples, wide)
-    mean = tf.reduce_mean(numbers, axis=1)
+    kept = tf.reduce_mean(numbers, axis=1, keepdims=True)
+    mean = tf.squeeze(kept, axis=1)
     found = {}
     if sampling.reduce is None:
         found["samples"] = samples
     else:
         found["mean"] = mean
-        found["std"] = tf.sqrt(tf.reduce_mean(tf.square(numbers - mean[:, None]), axis=1))
+        found["std"] = tf.sqrt(tf.reduce_mean(tf.square(numbers - kept), axis=1))
     if sampling.uncertainty:
         found["entropy"] = entropy(mean, ops)
         found["expected_entropy"] = tf.reduce_mean(entropy(numbers, ops), axis=1)

@@ -37,6 +37,7 @@ class OnnxFormat(Format):
 
     name = "onnx"
     suffixes = (".onnx",)
+    carries_self_test = True
     title = "an .onnx file"
 
     def __post_init__(self) -> None:
@@ -89,6 +90,9 @@ class OnnxFormat(Format):
 
     def sampling_in(self, path: Path) -> str | None:
         return onnx_writer.sampling_in(onnx_audit.load(path))
+
+    def self_test_in(self, path: Path) -> str | None:
+        return onnx_writer.self_test_in(onnx_audit.load(path))
 
     def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
         return onnx_runtime.inner_values(path, names, inputs)

@@ -20,6 +20,7 @@ from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
 
+SELF_TEST = "keras_dropouts.self_test"  # the key of the self-test in a file's metadata
 _ALLOWS_ZERO = 14  # from which opset on a Reshape can be told that 0 is a size
 # The keys that files of the first development versions have.
 _FORMER_METADATA = ("keras_dropouts.monte_carlo.predict", "keras_dropouts.monte_carlo.mc_predict")
@@ -62,11 +63,18 @@ def _drawn_by_nodes(exported: Exported) -> InferenceFunction:
 def _metadata(exported: Exported) -> dict[str, str]:
     rates = json.dumps([asdict(row) for row in rates_of(exported.plain.model)])
     found = {"keras_dropouts.versions": json.dumps(versions())}
+    if exported.self_test is not None:
+        found[SELF_TEST] = exported.self_test
     if exported.labels:
         found[LABELS] = json.dumps(exported.labels)
     if exported.sampling is None:
         return {"keras_dropouts.stripped": rates, **found}
     return {METADATA: exported.sampling.to_json(), "keras_dropouts.kept": rates, **found}
+
+
+def self_test_in(model: onnx.ModelProto) -> str | None:
+    """Return the self-test that a file carries, as JSON text, None where it has none."""
+    return {each.key: each.value for each in model.metadata_props}.get(SELF_TEST)
 
 
 def sampling_in(model: onnx.ModelProto) -> str | None:
