@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+
+import keras_dropouts_export as kde
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -28,3 +31,19 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "LinearRamp(initial_rate=0.0, final_rate=0.4, ramp_steps=500" in printed
     assert "random operations: none" in printed
+
+
+@pytest.mark.parametrize("samples", [None, 4])
+def test_the_page_of_the_self_test_runs(samples, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    softmax = keras.layers.Dense(3, activation="softmax", name="digit")
+    rows = [keras.Input((8, 8, 1), name="image"), keras.layers.Flatten(), keras.layers.Dropout(0.5)]
+    kde.export_onnx(keras.Sequential([*rows, softmax]), "model.onnx", samples=samples)
+    page = README.parent / "docs" / "self_test.md"
+    blocks = re.findall(r"<!-- test: (\w+) -->\n```python\n(.*?)```", page.read_text(), re.S)
+    assert [name for name, _ in blocks] == ["self_test", "without"]
+    names: dict[str, object] = {}
+    for _, code in blocks:
+        exec(code, names)
+    assert names["report"].ok
+    assert len(names["answers"]) == len(names["names"])

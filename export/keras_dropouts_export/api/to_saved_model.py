@@ -44,7 +44,9 @@ def export_saved_model(
         model: A built Keras model of any kind.
         path: Name of the folder to be made, in an existing one.
         samples: None, or an integer above 0: then the signature `serving_mc` stands beside
-            `serving_default`, with Monte-Carlo dropout as in `export_onnx`, and `serve_mc`.
+            `serving_default`, with Monte-Carlo dropout as in `export_onnx`, and the method
+            `serve_mc(inputs, seed)`, which a `keras.layers.TFSMLayer` calls by
+            `layer(x, seed=seeds)`.
         reduce: As for `export_onnx`.
         uncertainty: As for `export_onnx`.
         chunk_size: As for `export_onnx`.

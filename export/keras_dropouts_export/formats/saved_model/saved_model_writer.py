@@ -15,7 +15,6 @@ from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.saved_model.resources import resources_of
 from keras_dropouts_export.formats.saved_model.saved_model_runtime import PATTERN
-from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 
 def temporary_folder(beside: Path) -> TemporaryDirectory[str]:
@@ -58,7 +57,7 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
     signatures = {function.signature_key: signature.get_concrete_function()}
     if exported.sampled is not None and exported.sampling is not None:
         key = exported.sampled.signature_key
-        signatures[key] = _add_samples(module, exported.sampled, exported.sampling.to_json())
+        signatures[key] = _add_samples(module, exported, exported.sampling.to_json())
     try:
         tf.saved_model.save(module, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
@@ -73,8 +72,14 @@ def _disk_error(error: Exception) -> Exception:
     return ExportError(f"TensorFlow cannot write the SavedModel: {error}")
 
 
-def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) -> Any:
-    """Add Monte-Carlo dropout to a module, and return its signature."""
+def _add_samples(module: tf.Module, exported: Exported, metadata: str) -> Any:
+    """Add Monte-Carlo dropout to a module, and return its signature.
+
+    `serve_mc(inputs, seed)` takes the model's own structure of inputs, and `seed` also by its name,
+    as a `TFSMLayer` can only hand it on: its own second argument is `training`. For a model with
+    several arguments they come first, and the seed is the last one.
+    """
+    function: Any = exported.sampled
     concrete = function.concrete
     names = [each.name for each in function.outputs]
     # A function, as a constant that none captures is not saved.
@@ -87,7 +92,18 @@ def _add_samples(module: tf.Module, function: InferenceFunction, metadata: str) 
     def by_name(*inputs: Any) -> dict[str, Any]:
         return dict(zip(names, concrete(*inputs), strict=True))
 
+    def of_one(inputs: Any, seed: Any) -> dict[str, Any]:
+        return by_name(*keras.tree.flatten(inputs), seed)
+
+    def of_several(*arguments: Any) -> dict[str, Any]:
+        return by_name(*keras.tree.flatten(list(arguments)))
+
+    *own, seed = function.signature.specs
+    arguments = exported.plain.signature.arguments(own)
     module.serve_mc = tf.function(
-        by_name, input_signature=function.signature.specs, autograph=False
+        of_one if len(arguments) == 1 else of_several,
+        input_signature=[*arguments, seed],
+        autograph=False,
     )
-    return module.serve_mc.get_concrete_function()
+    signature = tf.function(by_name, input_signature=[*own, seed], autograph=False)
+    return signature.get_concrete_function()
