@@ -159,6 +159,18 @@ def self_test(path: str | os.PathLike[str], run: Callable[[Arrays], Arrays]) -> 
     Raises:
         ValueError: if there is no such file, it holds no self-test (as one whose dropout takes no
             seed), or `run` returns other outputs.
+
+    Example:
+
+    >>> import keras
+    >>> import onnxruntime
+    >>> import keras_dropouts_export as kde
+    >>> layers = [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2, name="score")]
+    >>> report = kde.export_onnx(keras.Sequential(layers), "score.onnx", samples=8)
+    >>> session = onnxruntime.InferenceSession("score.onnx")
+    >>> names = [output.name for output in session.get_outputs()]
+    >>> kde.self_test("score.onnx", lambda x: dict(zip(names, session.run(names, x)))).ok
+    True
     """
     if not callable(run):
         raise invalid("run", "a function from a dict of inputs to a dict of outputs", run)

@@ -14,13 +14,28 @@ from typing import Any
 import click
 
 from keras_dropouts_export import formats
-from keras_dropouts_export.cli import quiet_start
+from keras_dropouts_export.cli import quiet_start, user_modules
 
 _SUFFIXES = ", ".join(f"{' or '.join(row.suffixes) or 'none'}: {row.name}" for row in formats.TABLE)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at OUT.")
-_model = click.argument("model", type=click.Path(path_type=Path))
+_import = click.option(
+    "--import",
+    metavar="MODULE",
+    multiple=True,
+    expose_value=False,
+    callback=user_modules.remember,
+    help="A module or .py file to import before MODEL is read, which registers layers of your own. "
+    "May be given several times.",
+)
+
+
+def _model(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument MODEL, and the option that reading it may need."""
+    return click.argument("model", type=click.Path(path_type=Path))(_import(command))
+
+
 _out = click.argument("out", type=click.Path(path_type=Path))
 _seed = click.option("--seed", default=0, show_default=True, help="Seed of the trial inputs.")
 _atol = click.option("--atol", type=float, help="Absolute tolerance [default: the dtype's].")

@@ -13,6 +13,7 @@ import numpy as np
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.cli.archive_limits import check_archive
+from keras_dropouts_export.cli.user_modules import import_named, missing_class
 from keras_dropouts_export.destination import (
     Move,
     check_destination,
@@ -68,10 +69,19 @@ def read_model(path: str | os.PathLike[str]) -> keras.Model:
     if not place.is_file() or place.suffix.lower() != ".keras":  # a fifo is no file
         raise invalid("model", "a .keras file", str(path))
     check_archive(place, "model")
+    import_named()
     try:
         with memory_limit(_FREE + _RATIO * place.stat().st_size):
             return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises many kinds for a file that it cannot read
+        missing = missing_class(error)
+        if missing is not None:
+            expected = "a .keras file of known classes"
+            way_out = (
+                f"Class {missing!r} is not known: pass --import with the module, or the .py file, "
+                "that defines it and registers it (`keras.saving.register_keras_serializable`)."
+            )
+            raise invalid("model", expected, str(path), way_out) from error
         reason = str(error).strip() or type(error).__name__
         raise invalid(
             "model", "a whole .keras file of known layers", str(path), f"It is not: {reason}"
