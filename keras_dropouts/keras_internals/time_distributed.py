@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,7 +20,9 @@ from keras_dropouts.keras_internals.versions import first_of
 from keras_dropouts.types import Layer, Tensor
 
 
-def right_time_axis() -> AbstractContextManager[None]:
+def right_time_axis(
+    sampled: Callable[[Layer], bool] = lambda layer: False,
+) -> AbstractContextManager[None]:
     """Call TimeDistributed layers inside this, in a graph too, and they take all time steps.
 
     Where the number of time steps is not known while a graph is traced, Keras (3.0 to 3.15) counts
@@ -27,14 +30,19 @@ def right_time_axis() -> AbstractContextManager[None]:
     steps become rows of one batch, which every runtime has operations for; in training, and for
     layers of users, which may mix the rows of a batch, Keras's `vectorized_map` stays. Relies on
     `TimeDistributed.call` and `vectorized_map` of Keras's backends.
+
+    sampled: tells whether a layer draws the masks of Monte-Carlo samples. It takes one of the two
+    ways then whether the number is known or not, or that would say which masks it draws.
     """
 
     def mended(original: Any) -> Any:
         def call(self: Layer, inputs: Tensor, training: Any = None, mask: Any = None) -> Tensor:
-            if inputs.shape[1] is not None:
+            samples = sampled(self.layer)
+            if inputs.shape[1] is not None and not samples:
                 return original(self, inputs, training=training, mask=mask)
             mask = mask if takes_mask(self.layer) else None
-            if training or not all(map(runs_known_code, parts(self.layer))):
+            in_training = training and not samples
+            if in_training or not all(map(runs_known_code, parts(self.layer))):
                 return _step_by_step(self.layer, inputs, mask, training)
             return _as_rows(self.layer, inputs, mask, training)
 

@@ -83,10 +83,14 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     Losses, call flags and what Keras's layers draw with are put back on leaving, whatever happens.
     """
     running: list[Any] = []
+
+    def sampled(layer: Any) -> bool:
+        return sampler.active() is not None and any(id(part) in active for part in parts(layer))
+
     with (
         restored_after_calls(model),
         _drawn_for(part for part in parts(model) if lacks_seed_generator(part)),
-        right_time_axis(),
+        right_time_axis(sampled),
         _call_flags(active, running),
         _seeded_draws(running),
         _no_draws_of_tensorflow(),

@@ -28,8 +28,6 @@ OPEN = {
     "see no key (a sequence that begins with padding) another value",
     "state_space": "the output of `associative_scan` has no static shape, and Keras's sum asks "
     "for one once the dropout between them is stripped",
-    "film_by_frames": "samples of dropout inside TimeDistributed over an unknown length differ "
-    "from the model's, and the export is refused",
 }
 
 

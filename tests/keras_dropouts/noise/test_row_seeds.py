@@ -209,3 +209,23 @@ def test_moments_alone() -> None:
         _ = moments.predictive_entropy
     with pytest.raises(ValueError, match="`reduce`"):
         kd.mc_predict(model, x, reduce="median", **options)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_time_steps_have_their_masks_whatever_was_traced_before(nested: bool) -> None:
+    inputs = keras.Input((None, 6))
+    drop: Any = layers.Dropout(0.5)
+    if nested:
+        drop = keras.Sequential([keras.Input((6,)), drop])
+    outputs = layers.TimeDistributed(drop)(inputs)
+    model = keras.Model(inputs, layers.Dropout(0.5)(outputs))
+    x = np.ones((3, 4, 6), "float32")
+    first = _sample(model, x, seed=1)
+    for length in (5, 7, 9):  # by which TensorFlow traces the model for any length
+        _sample(model, np.ones((2, length, 6), "float32"), seed=1)
+    np.testing.assert_array_equal(_sample(model, x, seed=1), first)
+    known = keras.Input((4, 6))
+    fixed = keras.Model(known, model(known))
+    np.testing.assert_array_equal(_sample(fixed, x, seed=1), first)
+    steps = np.moveaxis(first, 2, 0).reshape(4, -1)
+    assert len(np.unique(steps, axis=0)) == 4  # no two time steps share a mask
