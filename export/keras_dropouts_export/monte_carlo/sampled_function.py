@@ -55,10 +55,12 @@ def sampled_function(
     model = plain.model
     check_sampled(model)
     own = len(plain.inputs) + 1
-    split = SampledModel(
-        model, lambda flat: plain.signature.call(model, flat), len(plain.signature.specs)
-    )
     specs = plain.signature.specs
+    # Inputs of several first dimensions, of which a batch can only be one, are one whole.
+    as_one = len({spec.shape[0] for spec in specs}) > 1
+    split = SampledModel(
+        model, lambda flat: plain.signature.call(model, flat), len(specs), as_one=as_one
+    )
     split.find_rows(
         [spec.shape.as_list() for spec in specs], [spec.dtype.name for spec in specs], False
     )
