@@ -11,6 +11,7 @@ import keras
 from keras_dropouts.keras_internals.layers import takes_training
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.keras_internals.rate_attributes import chooses_way_by_rate, gates_at_once
+from keras_dropouts.keras_internals.static_shapes import shapes_of_scans
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.surgery.rates import rates_set_to
 from keras_dropouts.surgery.sources import noise_sources
@@ -28,7 +29,13 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
     number is not known, and recurrent cells compute their gates in one product, of which runtimes
     have an operation.
     """
-    with noise_off(model), tables_as_constants(model), right_time_axis(), gates_at_once(model):
+    with (
+        noise_off(model),
+        tables_as_constants(model),
+        right_time_axis(),
+        shapes_of_scans(),
+        gates_at_once(model),
+    ):
         yield
 
 

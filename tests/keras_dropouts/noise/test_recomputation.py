@@ -57,15 +57,20 @@ class Net(keras.Model):
         self.behind = [keras.layers.Dense(2, activation="tanh") for _ in range(blocks)]
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        def block(x: Any) -> Any:
-            called = [
-                self.subject.call(self.layer, x, training=training) for _ in range(self.times)
-            ]
-            return sum(called[1:], start=called[0])
+        def made() -> Any:
+            def block(x: Any) -> Any:
+                called = [
+                    self.subject.call(self.layer, x, training=training) for _ in range(self.times)
+                ]
+                return sum(called[1:], start=called[0])
 
-        again = block if self.way is None or not training else self.way(block)
+            return block if self.way is None or not training else self.way(block)
+
+        again = made()
         x = inputs if self.before is None else self.before(inputs)
-        return [dense(again(x)) for dense in self.behind]
+        # JAX traces a function under `jax.checkpoint` once and takes that for all of its calls, so
+        # each block has a function of its own there.
+        return [dense((made() if BACKEND == "jax" else again)(x)) for dense in self.behind]
 
 
 def _model(subject: Subject, way: Any, scope: Any = None, **how: int) -> tuple[Any, Any]:
