@@ -41,7 +41,7 @@ def wheel(built: environments.Built) -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option for runs that have no time for the whole zoo."""
+    """Add the options for runs that have no time for every case."""
     parser.addoption(
         "--zoo-third",
         action="store_true",
@@ -50,10 +50,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--large-third", action="store_true", help="of the largest models, run every third one"
     )
+    parser.addoption(
+        "--half", action="store_true", help="of tests with four cases and more, run every second"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out of the zoo what this Keras has not yet, and two thirds where that is asked for."""
+    """Leave out of the zoo what this Keras has not yet, and the part that is asked for."""
     cases: dict[tuple[Path, str], list[pytest.Item]] = defaultdict(list)
     left_out = set()
     for item in items:
@@ -68,8 +71,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for (_, test), group in cases.items():
         if every or (large and test == "test_zoo_of_large_models"):
             left_out |= {item for n, item in enumerate(group) if n % 3}
+    if config.getoption("--half"):
+        left_out |= _every_second(items)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def _every_second(items: list[pytest.Item]) -> set[pytest.Item]:
+    tests: dict[tuple[Path, str], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, pytest.Function):
+            tests[item.path, item.originalname].append(item)
+    groups = [group for group in tests.values() if len(group) >= 4]
+    return {item for group in groups for item in group[1::2]}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
