@@ -33,6 +33,18 @@ def test_nothing_to_say_of_an_ordinary_model():
     assert "a plain Keras export serves what predict does" in str(report)
 
 
+def test_the_text_of_a_report():
+    inputs = keras.Input((4,))
+    outputs = layers.Dropout(0.5, name="drop")(inputs, training=True)
+    report = kde.doctor(keras.Model(inputs, outputs, name="net"))
+    assert not report.ok
+    head, first, why, fix, *_ = str(report).splitlines()
+    assert head == f"net: {len(report.findings)} findings"
+    assert first.startswith("  drop (Dropout): ")
+    assert why.strip()
+    assert fix.strip() == report.findings[0].fix
+
+
 def test_a_baked_training_flag():
     inputs = keras.Input((4,))
     x = layers.Dropout(0.5, name="drop")(inputs, training=True)

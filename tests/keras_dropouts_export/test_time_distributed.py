@@ -97,3 +97,49 @@ def test_samples_of_all_time_steps(tmp_path):
         assert wanted.shape == (3, *sizes, 3)
         got = session.run(["tags_samples"], {"words": x, "seed": kd.row_seeds(5, len(x))})[0]
         np.testing.assert_allclose(np.moveaxis(got, 1, 0), wanted, atol=1e-5, rtol=1e-4)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Centred(layers.Layer):
+    """A user's layer that mixes the rows of a batch, so that time steps cannot become rows."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_a_users_layer_takes_one_time_step_after_the_other(tmp_path):
+    inputs = keras.Input((None, 3), name="words")
+    model = keras.Model(inputs, layers.TimeDistributed(Centred(), name="tags")(inputs))
+    kde.export_saved_model(model, tmp_path / "m")
+    served = tf.saved_model.load(tmp_path / "m")
+    for sizes in ((2, 6), (6, 2), (4, 9)):
+        x = data(model, *sizes)
+        wanted = x - x.mean(axis=0, keepdims=True)
+        np.testing.assert_allclose(served.serve(x), wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_samples_of_a_users_layer_do_not_depend_on_what_was_traced(tmp_path):
+    inside = keras.Sequential([keras.Input((3,)), layers.Dropout(0.5), Doubled()])
+    inputs = keras.Input((None, 3), name="words")
+    model = keras.Model(inputs, layers.TimeDistributed(inside, name="tags")(inputs))
+    x = np.ones((2, 5, 3), "float32")
+    first = kd.mc_predict(model, x, 4, seed=2, verbose=False).samples
+    for length in (6, 7, 8):
+        kd.mc_predict(model, np.ones((2, length, 3), "float32"), 4, seed=2, verbose=False)
+    again = kd.mc_predict(model, x, 4, seed=2, verbose=False).samples
+    np.testing.assert_array_equal(again, first)
+    assert set(np.unique(first)) == {0.0, 4.0}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(layers.Layer):
+    """A user's layer that looks at each number alone."""
+
+    def call(self, x):
+        return 2.0 * x
+
+    def compute_output_shape(self, shape):
+        return shape
