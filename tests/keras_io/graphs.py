@@ -78,7 +78,6 @@ class Attention(layers.Layer):
         "links": lambda random, shape: np.sort(random.integers(0, NODES, shape), 0).astype("int32"),
         "nodes": lambda random, shape: random.standard_normal((NODES, 5)).astype("float32"),
     },
-    refused={"samples": "batch"},
 )
 def attention_along_edges():
     nodes = keras.Input(batch_shape=(NODES, 5), name="nodes")

@@ -29,7 +29,9 @@ def import_named() -> None:
     """
     from keras_dropouts.arguments import invalid  # imports Keras, and `remember` must not
 
-    for name in dict.fromkeys(_named):
+    names = list(dict.fromkeys(_named))
+    _named.clear()  # they are imported once, and are no part of the next command in this process
+    for name in names:
         try:
             _import(name)
         except Exception as error:  # whatever a user's module raises when it runs

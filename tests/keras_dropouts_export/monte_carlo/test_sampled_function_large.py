@@ -57,7 +57,8 @@ def test_weights_are_in_a_second_file_and_samples_those_of_keras(
     assert kde.audit(path).ok
     x = inputs_of(model)
     expected = kd.mc_predict(model, x, 5, SEED, verbose=False).samples
-    np.testing.assert_allclose(drawn.serve(path, x, SEED)[0], expected, atol=2e-4, rtol=1e-4)
+    got = np.moveaxis(drawn.serve(path, x, SEED)[0], 1, 0)
+    np.testing.assert_allclose(got, expected, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["cnn", "subclassed", "mixed_bfloat16"])

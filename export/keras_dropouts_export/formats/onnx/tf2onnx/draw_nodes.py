@@ -33,7 +33,8 @@ class MarkedSampler(Sampler):
 
     def draw(self, seeds: Tensor, place: int, draw: int, count: Any, width: int) -> Tensor:
         """Return the mark of a draw: int32 of shape (rows, samples, count), int64 for 32 bits."""
-        rows = tf.shape(seeds, tf.int64)[0]
+        # A size that is known is a constant, or shapes that follow from it would not be known.
+        rows = seeds.shape[0] or tf.shape(seeds, tf.int64)[0]
         words = tf.concat([[tf.cast(self.first, tf.int64)], seeds], axis=0)
         return tf.raw_ops.StatelessRandomUniformFullIntV2(
             shape=tf.stack([rows, self.count, count]),
