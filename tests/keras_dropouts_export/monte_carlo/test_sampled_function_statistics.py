@@ -23,9 +23,7 @@ NOT_LINEAR = ("VariationalRNN", "Zoneout", "PatchDropout", "DropKey", "ConcreteD
 
 
 def served(subject: Subject, folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return samples from onnxruntime, (samples, rows, ...), and the outputs without dropout, of two
-    layers.
-    """
+    """Return samples of two layers, (samples, rows, ...), and their outputs without dropout."""
     inputs = keras.Input(subject.shape, dtype="int32" if subject.tokens else "float32")
     both = [subject.make(rate=RATE, seed=1, name=f"layer_{i}") for i in range(2)]
     model = keras.Model(inputs, [subject.call(layer, inputs) for layer in both])
