@@ -55,7 +55,7 @@ def export_onnx(
         uncertainty: Whether to add, where the outputs are class probabilities, `<name>_entropy`,
             `<name>_expected_entropy` and `<name>_mutual_information`, in nats.
         chunk_size: How many samples run together as one batch, which bounds the memory; None for
-            all of them.
+            all of them. Where rows run one by one, all samples of a row run together.
         rng: "philox", or "native" for the runtime's own generator: it takes no seed, so the file
             has no such input, a new session may begin with the numbers of the last, and runtimes
             differ. It needs an opset up to 21.

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.monte_carlo.mc_predict import check_sampled, why_nothing_drew
+from keras_dropouts.monte_carlo.row_by_row import runs_row_by_row
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
@@ -151,6 +152,10 @@ def _samples(
         return split.stochastic(deterministic, padding_masks, drawing)
 
     size = min(sampling.chunk_size or sampling.samples, sampling.samples)
+    # Rows that run alone bound the memory by themselves, and tf2onnx loses what is known of shapes
+    # in a loop within a loop.
+    if not sampling.fixed_masks and runs_row_by_row(split):
+        size = sampling.samples
     whole, rest = divmod(sampling.samples, size)
     if whole == 1 and not rest:
         return chunk(tf.constant(0), size)
