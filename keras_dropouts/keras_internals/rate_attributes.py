@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,6 +16,10 @@ from keras_dropouts.types import Layer
 # their own when they are built. Since Keras 3.3.
 MULTI_HEAD_ATTENTION = ("_dropout", "_dropout_layer.rate")
 GROUP_QUERY_ATTENTION = ("dropout", "_dropout_layer.rate")
+
+# A rate by which nothing is ever dropped, though it is above 0: in float32, the most precise dtype
+# of the numbers that Keras compares it with, it is 0.
+NEVER = sys.float_info.min
 
 _MADE_WITHOUT = (
     keras.layers.Dropout,
@@ -35,6 +40,19 @@ def lacks_seed_generator(layer: Any) -> bool:
     Keras 3.0.
     """
     return isinstance(layer, _MADE_WITHOUT) and getattr(layer, "seed_generator", None) is None
+
+
+def off(layer: Any, name: str) -> float:
+    """Return what an attribute of a layer of Keras that holds a rate is to be for a rate of 0.
+
+    Attention with a rate above 0 computes in another way than attention without, at inference too,
+    and the two differ for a query that sees no key: one gives 0, the other the mean of all values.
+    So attention that had a rate stays above 0, and on its way, also when it is saved and loaded.
+    Relies on `_compute_attention` of the two, which asks so in Keras 3.10 to 3.15.
+    """
+    asked = MULTI_HEAD_ATTENTION + GROUP_QUERY_ATTENTION
+    attends = isinstance(layer, keras.layers.MultiHeadAttention | keras.layers.GroupQueryAttention)
+    return NEVER if attends and name in asked and getattr(layer, name, 0.0) > 0.0 else 0.0
 
 
 def is_dropout_cell(layer: Any) -> bool:

@@ -9,7 +9,7 @@ from keras import ops
 from keras_dropouts.keras_internals.graphs import inbound_nodes
 from keras_dropouts.keras_internals.layers import takes_training
 from keras_dropouts.keras_internals.patching import restored_after_calls
-from keras_dropouts.surgery.rates import rates_set_to
+from keras_dropouts.surgery.rates import rates_off
 from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts.types import Layer, Tensor
 
@@ -27,7 +27,7 @@ def returns_its_input(layer: Layer) -> bool:
     tensors = [node.input_tensors for node in inbound_nodes(layer)]
     if not all(len(each) == 1 for each in tensors):
         return False
-    with restored_after_calls(layer), rates_set_to(others, 0.0), keras.StatelessScope():
+    with restored_after_calls(layer), rates_off(others), keras.StatelessScope():
         try:
             return all(
                 _unchanged(x, layer(x, **arguments)) for x in [_like(each[0]) for each in tensors]

@@ -10,7 +10,7 @@ import keras
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.keras_internals.layers import unlocked
-from keras_dropouts.keras_internals.rate_attributes import lacks_seed_generator
+from keras_dropouts.keras_internals.rate_attributes import lacks_seed_generator, off
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.surgery.sources import NoiseSource, holder, noise_sources, rate_attributes
 
@@ -118,24 +118,25 @@ def set_rate(source: NoiseSource, value: float) -> None:
     """Set the present rate of one noise source; all rates of this project are set here.
 
     A layer of Keras that was made with a rate of 0 gets the seed generator that it draws with.
+    Whatever the rate, predictions at inference stay what they are.
     """
     if source.ours:
         source.layer.rate = value
         return
-    for thing, name in _holders(source):
-        held = getattr(thing, name, None)
-        if isinstance(held, keras.Variable):
-            held.assign(source.held(value))
+    for thing, name, held in _held(source, value):
+        before = getattr(thing, name, None)
+        if isinstance(before, keras.Variable):
+            before.assign(held)
         else:
-            setattr(thing, name, source.held(value))
+            setattr(thing, name, held)
         if value > 0.0 and lacks_seed_generator(thing):
             with unlocked(thing):
                 thing.seed_generator = keras.random.SeedGenerator(thing.seed)
 
 
 @contextmanager
-def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]:
-    """Let noise sources of Keras have another rate inside this block, in this thread alone.
+def rates_off(sources: Iterable[NoiseSource]) -> Iterator[None]:
+    """Let noise sources of Keras have a rate of 0 inside this block, in this thread alone.
 
     Layers of this package keep their rate in a variable, which this is not for: a graph that is
     traced meanwhile would read the variable later.
@@ -147,16 +148,20 @@ def rates_set_to(sources: Iterable[NoiseSource], value: float) -> Iterator[None]
     for source in sources:
         if source.ours:
             raise invalid("sources", "noise sources of Keras", source)
-        overlays += [(thing, name, source.held(value)) for thing, name in _holders(source)]
+        overlays += _held(source, 0.0)
     with overlaid_in_thread(overlays):
         yield
 
 
-def _holders(source: NoiseSource) -> list[tuple[Any, str]]:
-    """Return the objects that hold the rate of a source of Keras, and under which names.
+def _held(source: NoiseSource, value: float) -> list[tuple[Any, str, float]]:
+    """Return the objects that hold the rate of a source of Keras, under which names, and as what.
 
     Attention layers hand their rate to a dropout layer of their own.
     """
     names = [name for name in rate_attributes(source.layer) if "." in name]
     found = [holder(source.layer, name) for name in (source.attribute, *names)]
-    return [(thing, name) for thing, name in found if thing is not None]
+    return [
+        (thing, name, source.held(value) if value or source.keeps else off(thing, name))
+        for thing, name in found
+        if thing is not None
+    ]

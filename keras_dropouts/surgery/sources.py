@@ -11,6 +11,7 @@ import keras
 
 from keras_dropouts.arguments import is_real
 from keras_dropouts.keras_internals.layers import children
+from keras_dropouts.keras_internals.rate_attributes import NEVER
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery.noise_table import noise_kind
 from keras_dropouts.types import Layer
@@ -47,10 +48,15 @@ class NoiseSource:
         """Whether the rate is a probability of dropping, and not a standard deviation."""
         return self.attribute not in _MAGNITUDES
 
+    @property
+    def keeps(self) -> bool:
+        """Whether the attribute of the layer holds the probability of keeping."""
+        kind = None if self.ours else noise_kind(self.layer)
+        return kind is not None and kind.keeps
+
     def held(self, rate: float) -> float:
         """Return what the attribute of the layer is for a rate: where it keeps, 1 - rate."""
-        kind = None if self.ours else noise_kind(self.layer)
-        return 1.0 - rate if kind is not None and kind.keeps else rate
+        return 1.0 - rate if self.keeps else rate
 
 
 def rate_attributes(layer: Layer) -> tuple[str, ...]:
@@ -143,7 +149,12 @@ def noise_sources(model: Any) -> list[NoiseSource]:
 
 
 def as_rate(value: Any) -> float | None:
-    """Return a number, or the value of a scalar variable, as a float; None for all else."""
+    """Return a number, or the value of a scalar variable, as a float; None for all else.
+
+    A rate by which nothing is ever dropped is 0.
+    """
     if isinstance(value, keras.Variable) and len(value.shape) == 0:
         value = float(keras.ops.convert_to_numpy(value.value))
-    return float(value) if is_real(value) else None
+    if not is_real(value):
+        return None
+    return 0.0 if value == NEVER else float(value)

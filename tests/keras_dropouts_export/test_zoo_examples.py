@@ -32,8 +32,6 @@ PART = (
 
 # What is not right yet, and why; a test that passes unexpectedly fails.
 OPEN = {
-    "next_film": "without dropout Keras's attention takes another path, which gives queries that "
-    "see no key (a sequence that begins with padding) another value in the stripped model",
     "state_space": "the output of `associative_scan` has no static shape, and Keras's sum asks "
     "for one once the dropout between them is stripped",
 }

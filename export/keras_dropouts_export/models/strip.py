@@ -106,6 +106,10 @@ def strip_dropout(
     new model, where they are. `strip_report(new_model)` says which was which. A layer that looks
     like dropout and is not known is warned of.
 
+    `MultiHeadAttention` and `GroupQueryAttention` compute in another way where their rate is 0,
+    which gives queries that see no key another value. So one that had a rate keeps the least number
+    above 0 as its `dropout`, by which nothing is ever dropped; `kd.inspect_dropout` shows it as 0.
+
     Of a subclassed model a copy is made from its config, and every rate in it is set to zero.
 
     The predictions are those of `model(x, training=False)`, bit for bit; names, dtypes and weights

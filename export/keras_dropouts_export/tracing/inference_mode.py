@@ -13,7 +13,7 @@ from keras_dropouts.keras_internals.patching import replaced_in_thread, restored
 from keras_dropouts.keras_internals.rate_attributes import chooses_way_by_rate, gates_at_once
 from keras_dropouts.keras_internals.static_shapes import shapes_of_scans
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
-from keras_dropouts.surgery.rates import rates_set_to
+from keras_dropouts.surgery.rates import rates_off
 from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts_export.tracing.traceable_preprocessing import (
     no_unused_draws,
@@ -56,7 +56,7 @@ def noise_off(model: keras.Model) -> Iterator[None]:
     ]
     with (
         restored_after_calls(model),
-        rates_set_to(others, 0.0),
+        rates_off(others),
         training_is_false(),
         no_unused_draws(model),
     ):
