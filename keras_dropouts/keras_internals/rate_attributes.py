@@ -64,16 +64,6 @@ def is_dropout_cell(layer: Any) -> bool:
     return hasattr(layer, "get_dropout_mask")
 
 
-def chooses_way_by_rate(layer: Any) -> bool:
-    """Return whether a layer computes in another way where its rate is zero.
-
-    Keras's attention does: a query that sees no key then gets another value. It draws nothing at
-    inference. Relies on `_compute_attention` of MultiHeadAttention and GroupQueryAttention, since
-    Keras 3.7.
-    """
-    return isinstance(layer, keras.layers.MultiHeadAttention | keras.layers.GroupQueryAttention)
-
-
 def gates_at_once(layer: Layer) -> AbstractContextManager[None]:
     """Let recurrent cells in a layer or model compute all gates in one product inside this block.
 

@@ -20,7 +20,7 @@ from keras_dropouts.keras_internals.layers import (
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
 from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell, lacks_seed_generator
-from keras_dropouts.keras_internals.static_shapes import shapes_of_scans
+from keras_dropouts.keras_internals.scans import traceable_scans
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.layers.base import BaseDropout
@@ -92,7 +92,7 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
         restored_after_calls(model),
         _drawn_for(part for part in parts(model) if lacks_seed_generator(part)),
         right_time_axis(sampled),
-        shapes_of_scans(),
+        traceable_scans(),
         _call_flags(active, running),
         _seeded_draws(running),
         _no_draws_of_tensorflow(),

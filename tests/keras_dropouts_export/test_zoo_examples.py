@@ -31,10 +31,7 @@ PART = (
 
 
 # What is not right yet, and why; a test that passes unexpectedly fails.
-OPEN = {
-    "state_space": "the output of `associative_scan` has no static shape, and Keras's sum asks "
-    "for one once the dropout between them is stripped",
-}
+OPEN = {}
 
 
 def _marked(name: str) -> Any:

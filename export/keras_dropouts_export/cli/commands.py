@@ -15,6 +15,7 @@ import click
 
 from keras_dropouts_export import formats
 from keras_dropouts_export.cli import quiet_start, user_modules
+from keras_dropouts_export.cli.sampling_options import sampling_options
 
 _SUFFIXES = ", ".join(f"{' or '.join(row.suffixes) or 'none'}: {row.name}" for row in formats.TABLE)
 
@@ -46,35 +47,6 @@ _inputs = click.option(
     help="An .npz file of arrays by the names of the model's inputs, to try it with in place of "
     "random numbers.",
 )
-_SAMPLING = (
-    click.option("--samples", type=int, help="Keep dropout on, and draw this many samples."),
-    click.option(
-        "--reduce",
-        type=click.Choice(["mean-std", "none"]),
-        help="With --samples: their mean and std, or all of them [default: mean-std]",
-    ),
-    click.option(
-        "--uncertainty",
-        is_flag=True,
-        help="With --samples: entropies and mutual information of class probabilities, too.",
-    ),
-    click.option(
-        "--chunk-size",
-        type=int,
-        help="With --samples: how many run as one batch, which bounds the memory [default: all]",
-    ),
-    click.option(
-        "--rng",
-        type=click.Choice(["philox", "native"]),
-        help="With --samples, ONNX only: native is the runtime's own generator, without a seed "
-        "[default: philox]",
-    ),
-    click.option(
-        "--fixed-masks",
-        is_flag=True,
-        help="With --samples: all rows that are served together share the masks of the first one.",
-    ),
-)
 _EPILOG = """\
 Shell completion: add the line for your shell to the file that is named above it.
 
@@ -86,12 +58,6 @@ zsh: ~/.zshrc
 fish: ~/.config/fish/completions/keras-dropouts.fish
   _KERAS_DROPOUTS_COMPLETE=fish_source keras-dropouts | source
 """
-
-
-def _sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_SAMPLING):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
@@ -155,7 +121,7 @@ def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json
     type=click.Choice([row.name for row in formats.TABLE]),
     help=f"Format of OUT [default: by its suffix ({_SUFFIXES})]",
 )
-@_sampling_options
+@sampling_options
 @click.option("--opset", type=int, help="ONNX only: version of its operations [default: 18]")
 @_seed
 @_atol

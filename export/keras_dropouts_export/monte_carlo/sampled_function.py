@@ -56,15 +56,7 @@ def sampled_function(
     model = plain.model
     check_sampled(model)
     own = len(plain.inputs) + 1
-    specs = plain.signature.specs
-    # Inputs of several first dimensions, of which a batch can only be one, are one whole.
-    as_one = len({spec.shape[0] for spec in specs}) > 1
-    split = SampledModel(
-        model, lambda flat: plain.signature.call(model, flat), len(specs), as_one=as_one
-    )
-    split.find_rows(
-        [spec.shape.as_list() for spec in specs], [spec.dtype.name for spec in specs], False
-    )
+    split = _split(plain)
     seeded = with_weight_inputs(_with_seed(plain.signature, split.as_one), weights)
     dtypes = [each.dtype for each in plain.outputs]
     names: list[str] = []
@@ -105,6 +97,18 @@ def sampled_function(
         signature_key=SIGNATURE_KEY,
         takes_seeds=not weights,
     )
+
+
+def _split(plain: InferenceFunction) -> SampledModel:
+    """Return the deterministic and the stochastic part of the model of a function."""
+    model, signature = plain.model, plain.signature
+    # Inputs of several first dimensions, of which a batch can only be one, are one whole.
+    as_one = len({spec.shape[0] for spec in signature.specs}) > 1
+    inputs = len(signature.specs)
+    split = SampledModel(model, lambda flat: signature.call(model, flat), inputs, as_one)
+    shapes = [spec.shape.as_list() for spec in signature.specs]
+    split.find_rows(shapes, [spec.dtype.name for spec in signature.specs], same_rows=False)
+    return split
 
 
 def _widened(plain: InferenceFunction) -> InferenceFunction:

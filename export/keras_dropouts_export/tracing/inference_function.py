@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_dropouts.keras_internals.graphs import graph_of, inbound_nodes, is_graph, made_by
 from keras_dropouts.keras_internals.patching import restored_after_calls
+from keras_dropouts.keras_internals.scans import traceable_scans
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.surgery.model_checks import check_model
@@ -194,7 +195,7 @@ def traced(function: Any, model: keras.Model, with_losses: bool = False) -> Any:
         ExportError: if it cannot be traced.
     """
     try:
-        with losses_noted() as losses:
+        with losses_noted() as losses, traceable_scans():
             concrete = function.get_concrete_function()
         return concrete if with_losses else without_losses(concrete, losses)
     except Exception as error:  # whatever a user's own `call` may raise

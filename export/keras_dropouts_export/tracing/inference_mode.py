@@ -10,8 +10,7 @@ import keras
 
 from keras_dropouts.keras_internals.layers import takes_training
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
-from keras_dropouts.keras_internals.rate_attributes import chooses_way_by_rate, gates_at_once
-from keras_dropouts.keras_internals.static_shapes import shapes_of_scans
+from keras_dropouts.keras_internals.rate_attributes import gates_at_once
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
 from keras_dropouts.surgery.rates import rates_off
 from keras_dropouts.surgery.sources import noise_sources
@@ -33,7 +32,6 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
         noise_off(model),
         tables_as_constants(model),
         right_time_axis(),
-        shapes_of_scans(),
         gates_at_once(model),
     ):
         yield
@@ -45,15 +43,10 @@ def noise_off(model: keras.Model) -> Iterator[None]:
 
     `training` is forced to False in every call of a layer, which covers a training=True that is
     baked into a graph or written in a layer's `call`, and layers that train by default. Rates of
-    Keras's own layers are set to zero, as recurrent cells draw their masks even at inference; those
-    of attention stay, by which it chooses how to compute.
+    Keras's own layers are set to zero, as recurrent cells draw their masks even at inference.
     Nothing of this is seen by other threads, and nothing of it stays.
     """
-    others = [
-        source
-        for source in noise_sources(model)
-        if not (source.ours or chooses_way_by_rate(source.layer))
-    ]
+    others = [source for source in noise_sources(model) if not source.ours]
     with (
         restored_after_calls(model),
         rates_off(others),
