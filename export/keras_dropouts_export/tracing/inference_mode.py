@@ -28,12 +28,7 @@ def inference_mode(model: keras.Model) -> Iterator[None]:
     number is not known, and recurrent cells compute their gates in one product, of which runtimes
     have an operation.
     """
-    with (
-        noise_off(model),
-        tables_as_constants(model),
-        right_time_axis(),
-        gates_at_once(model),
-    ):
+    with noise_off(model), tables_as_constants(model), right_time_axis(), gates_at_once(model):
         yield
 
 
