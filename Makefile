@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VERSIONS ?= newest
 WORKERS ?= 2
-# Further arguments of pytest for `make test` and `make coverage`: on TensorFlow, and on JAX and PyTorch.
+# Further arguments of pytest: on TensorFlow, and on JAX and PyTorch.
 ONLY ?=
 ONLY_BACKENDS ?=
 KILLS ?= 100
@@ -82,7 +82,7 @@ test-newest: $(STAMP) ## run every test on constraints/newest.txt; the same as `
 	@$(MAKE) test-backends
 
 test-oldest: $(OLDEST)/.installed ## run the tests that depend on versions on constraints/oldest.txt
-	$(OLDEST)/bin/python $(PYTEST) $(SELECTION) $(INSTALLING)
+	$(OLDEST)/bin/python $(PYTEST) $(SELECTION) $(INSTALLING) $(ONLY)
 
 test-nightly: $(NIGHTLY)/.installed ## run them on the latest nightly Keras and TensorFlow
 	$(nightly)
