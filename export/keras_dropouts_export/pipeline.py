@@ -97,6 +97,7 @@ def export(request: Request) -> ExportReport:
         parity=compared,
         versions=versions(),
         samples=None if sampling is None else sampling.samples,
+        shared_draws=exported.served.shared_draws,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from keras_dropouts_export.checks.audit import AuditReport
@@ -42,6 +42,8 @@ class ExportReport:
     parity: ParityReport
     versions: dict[str, str]
     samples: int | None = None  # of Monte-Carlo dropout, which is kept then
+    # By the path of a layer, why the rows of a batch share what it draws, by the first row's seed.
+    shared_draws: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -57,6 +59,9 @@ class ExportReport:
         lines += [
             f"    {printable(row.path)} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped
         ]
+        if self.shared_draws:
+            lines.append("  rows of a batch share what these draw, by the seed of the first row")
+            lines += [f"    {printable(k)}: {reason}" for k, reason in self.shared_draws.items()]
         lines += [f"  {line}" for line in f"{self.audit}\n{self.parity}".splitlines()]
         return "\n".join(lines)
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from keras_dropouts import backends
 from keras_dropouts.keras_internals.graphs import graph_of, is_graph
+from keras_dropouts.keras_internals.layers import parts
+from keras_dropouts.monte_carlo.steps import Step, shares_a_draw
 from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
+from keras_dropouts.surgery.sources import noise_sources
 from keras_dropouts.types import Tensor
 
 if TYPE_CHECKING:
@@ -15,22 +18,48 @@ if TYPE_CHECKING:
 
 
 def runs_row_by_row(split: SampledModel) -> bool:
-    """Return whether each row of a batch has to run alone.
+    """Return whether each row of a batch has to run alone, and can.
 
     Layers that drop weights, or whose scale is that of the whole batch, and dropout over what has
-    no rows draw for all rows. Where values of all rows are mixed, a row alone would be another
-    model; an output without rows belongs to no row, and a fixed batch size shuts rows out: all is
-    one whole there.
+    no rows draw for all rows.
     """
-    stochastic = [step for step in split.steps if step.stochastic]
-    if split.as_one or not any(step.draws and step.each_sample for step in stochastic):
-        return False
-    mixed = any(
-        any(map(split.has_rows, step.inputs)) and not all(map(split.has_rows, step.outputs))
-        for step in stochastic
-    )
-    whole = mixed or not all(map(split.has_rows, split.outputs))
-    return not whole and not _fixed_batch_size(split.model)
+    return bool(_draws_for_all_rows(split)) and _why_no_row_runs_alone(split) is None
+
+
+def shared_draws(split: SampledModel) -> dict[str, str]:
+    """Return the layers whose draws the rows of a batch share, by path, and why no row has its own.
+
+    Such a draw is by the seed of the first row.
+    """
+    reason = _why_no_row_runs_alone(split)
+    if reason is None:
+        return {}
+    paths = {id(source.layer): source.path for source in noise_sources(split.model)}
+    found: dict[str, str] = {}
+    for step in _draws_for_all_rows(split):
+        layer = split.model if step.layer is None else step.layer
+        active = [part for part in parts(layer) if id(part) in split.active]
+        own = [part for part in active if shares_a_draw(part)]
+        found |= {paths.get(id(part), part.name): reason for part in own or active}
+    return found
+
+
+def _draws_for_all_rows(split: SampledModel) -> list[Step]:
+    drawing = [step for step in split.steps if step.stochastic and step.draws]
+    return [step for step in drawing if step.each_sample or split.as_one]
+
+
+def _why_no_row_runs_alone(split: SampledModel) -> str | None:
+    """Return why a row alone would be another model, None where it would be the same."""
+    if split.as_one:
+        return "the inputs are one whole, as the nodes and edges of a graph"
+    for step in split.steps:
+        takes_rows = any(map(split.has_rows, step.inputs))
+        if step.stochastic and takes_rows and not all(map(split.has_rows, step.outputs)):
+            return "the model puts the rows of a batch together"
+    if not all(map(split.has_rows, split.outputs)):
+        return "the model has an output that belongs to no row"
+    return "the model takes batches of one size" if _fixed_batch_size(split.model) else None
 
 
 def _fixed_batch_size(model: Any) -> bool:

@@ -43,6 +43,7 @@ class Step:
     each_sample: bool = False
     off_rows: bool = False
     stochastic: bool = False
+    layer: Layer | None = None
 
 
 @dataclass
@@ -102,7 +103,8 @@ def _add_node(program: Program, node: Any, slots: dict[int, Slot], batch: int | 
         is_layer = isinstance(operation, keras.layers.Layer)
         draws = is_layer and bool(active_parts(operation))
         each = draws and each_sample(operation)
-        program.steps.append(Step(run, list(places.values()), outputs, draws, each))
+        layer = operation if is_layer else None
+        program.steps.append(Step(run, list(places.values()), outputs, draws, each, layer=layer))
     slots.update(zip(map(id, node.outputs), outputs, strict=True))
 
 
@@ -119,10 +121,12 @@ def _batch_size(graph: Any) -> int | None:
 
 def each_sample(layer: Layer) -> bool:
     """Return whether samples cannot be rows of one batch for a layer."""
-    return any(
-        isinstance(part, BaseDropout) and (part.mixes_rows or not part.draws_by_row)
-        for part in parts(layer)
-    )
+    return any(map(shares_a_draw, parts(layer)))
+
+
+def shares_a_draw(part: Layer) -> bool:
+    """Return whether a layer draws, or scales, for all rows of a batch together."""
+    return isinstance(part, BaseDropout) and (part.mixes_rows or not part.draws_by_row)
 
 
 def _cast_input(model: Any, x: Tensor) -> Tensor:

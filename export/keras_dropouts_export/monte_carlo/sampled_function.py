@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.monte_carlo.mc_predict import check_sampled, why_nothing_drew
-from keras_dropouts.monte_carlo.row_by_row import runs_row_by_row
+from keras_dropouts.monte_carlo.row_by_row import runs_row_by_row, shared_draws
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
@@ -96,6 +96,7 @@ def sampled_function(
         chosen=plain.chosen,
         signature_key=SIGNATURE_KEY,
         takes_seeds=not weights,
+        shared_draws={} if sampling.fixed_masks else shared_draws(split),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -74,6 +74,7 @@ class InferenceFunction:
     chosen: dict[str, np.ndarray] | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
     takes_seeds: bool = False  # whether its last input is the seeds of the rows
+    shared_draws: dict[str, str] = field(default_factory=dict)  # as `ExportReport` has them
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name, for inputs by name."""

@@ -7,6 +7,7 @@ import onnx
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
 from keras_dropouts_export.options import MonteCarlo
+from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 LABELS = "keras_dropouts.labels"  # the key of the names of classes in a file's metadata
 
@@ -34,19 +35,22 @@ def describe(file: onnx.ModelProto, exported: Exported) -> None:
     for value in file.graph.input:
         value.doc_string = f"Input {value.name!r} of the model."
     if sampling is not None and sampling.seeded:
-        file.graph.input[len(plain.inputs)].doc_string = _seed(sampling)
+        file.graph.input[len(plain.inputs)].doc_string = _seed(sampling, exported.served)
     texts = _outputs(exported)
     for value in file.graph.output:
         value.doc_string = texts[value.name]
 
 
-def _seed(sampling: MonteCarlo) -> str:
+def _seed(sampling: MonteCarlo, served: InferenceFunction) -> str:
     text = (
         "A seed for each row, any integer of 64 bits. A row's masks are a function of its own "
         "seed; keras_dropouts.row_seeds makes the seeds of one."
     )
-    shared = " All rows of a call take the masks of the first one's seed."
-    return text + (shared if sampling.fixed_masks else "")
+    if sampling.fixed_masks:
+        return text + " All rows of a call take the masks of the first one's seed."
+    if served.shared_draws:
+        return f"{text} Not so what these layers draw, by the first row's: {served.shared_draws}"
+    return text
 
 
 def _outputs(exported: Exported) -> dict[str, str]:
