@@ -18,6 +18,7 @@ from keras_dropouts.keras_internals.layers import (
     unlocked,
 )
 from keras_dropouts.surgery.clone import carry_state, clone_layer
+from keras_dropouts.surgery.held_layers import layers_in, swapped
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
 from keras_dropouts.surgery.sources import (
@@ -126,21 +127,20 @@ class _Replacement:
 
     def _in_attributes(self, layer: Any) -> None:
         attributes = own_attributes(layer)
-        held = {id(part): part for value in attributes.values() for part in _layers_in(value)}
+        held = {id(part): part for value in attributes.values() for part in layers_in(value)}
         # A rate that the layer hands to a part of its own is the layer's.
         owned = {id(holder(layer, name)[0]) for name in rate_attributes(layer) if "." in name}
         mine = {id(part) for part in children(layer)} - owned
         new = {key: self._stand_in(part) for key, part in held.items() if key in mine}
         new = {key: part for key, part in new.items() if part is not None}
         for name, value in attributes.items():
-            if not any(id(part) in new for part in _layers_in(value)):
+            if not any(id(part) in new for part in layers_in(value)):
                 continue
             with unlocked(layer):
                 delattr(layer, name)
                 kept = [part for part in children(layer) if id(part) not in new]
                 children(layer)[:] = kept
-                swap = keras.tree.map_structure(lambda part: new.get(id(part), part), value)
-                setattr(layer, name, swap)
+                setattr(layer, name, swapped(value, new))
 
     def _stand_in(self, part: Any) -> Any:
         if not is_graph(part):
