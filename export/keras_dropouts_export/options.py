@@ -69,7 +69,7 @@ class MonteCarlo:
         check_flag(self.uncertainty, "uncertainty")
         if self.chunk_size is not None:
             check_integer(self.chunk_size, "chunk_size", minimum=1)
-        check_choice(self.rng, "rng", ("philox", "native"))
+        check_choice(self.rng, "rng", ("philox", "portable", "native"))
         check_flag(self.fixed_masks, "fixed_masks")
 
     @classmethod
@@ -89,7 +89,7 @@ class MonteCarlo:
     @property
     def seeded(self) -> bool:
         """Whether the artifact takes a seed: the runtime's own generator takes none."""
-        return self.rng == "philox"
+        return self.rng != "native"
 
     def to_json(self) -> str:
         """Return the options as JSON text, in the form that an artifact's metadata holds."""

@@ -26,8 +26,9 @@ _SAMPLING = (
     ),
     click.option(
         "--rng",
-        type=click.Choice(["philox", "native"]),
-        help="With --samples, ONNX only: native is the runtime's own generator, without a seed "
+        type=click.Choice(["philox", "portable", "native"]),
+        help="With --samples, ONNX only: portable draws the same in integers of 32 bits, for "
+        "runtimes that have no wider ones; native is the runtime's own generator, without a seed "
         "[default: philox]",
     ),
     click.option(

@@ -87,8 +87,8 @@ class Format(ABC):
 
     def check_sampling(self, sampling: MonteCarlo) -> None:
         """Raise a clear error if the format cannot hold Monte-Carlo dropout of this kind."""
-        if not sampling.seeded:
-            raise invalid("rng", f"'philox' for {self.title}, whose draws take a seed", "native")
+        if sampling.rng != "philox":
+            raise invalid("rng", f"'philox' for {self.title}, the one it has", sampling.rng)
 
     def check_function(self, function: InferenceFunction) -> None:
         """Raise a clear error if the format cannot hold the inputs of a function.

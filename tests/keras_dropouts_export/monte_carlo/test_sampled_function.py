@@ -288,7 +288,10 @@ def test_samples_must_be_a_positive_integer(export: Any, samples: Any, tmp_path:
         ({"samples": 2, "reduce": "median"}, r"`reduce`\. Expected one of 'mean_std', None"),
         ({"samples": 2, "uncertainty": 1}, r"`uncertainty`\. Expected True or False"),
         ({"samples": 2, "chunk_size": 0}, r"`chunk_size`\. Expected an integer not below 1"),
-        ({"samples": 2, "rng": "mersenne"}, r"`rng`\. Expected one of 'philox', 'native'"),
+        (
+            {"samples": 2, "rng": "mersenne"},
+            r"`rng`\. Expected one of 'philox', 'portable', 'native'",
+        ),
         *(
             (
                 {"samples": 2, "opset": opset},

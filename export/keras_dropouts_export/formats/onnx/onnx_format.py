@@ -18,7 +18,7 @@ from keras_dropouts_export.formats.onnx import (
 )
 from keras_dropouts_export.formats.onnx.large_weights import data_file
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
-from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import MINIMUM_OPSET
+from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import MINIMUM_OPSET
 from keras_dropouts_export.options import MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 

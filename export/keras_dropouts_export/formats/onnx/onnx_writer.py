@@ -13,7 +13,7 @@ from keras_dropouts_export.formats.onnx import large_weights
 from keras_dropouts_export.formats.onnx.descriptions import LABELS, describe
 from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_interface, set_metadata
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
-from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import MarkedSampler, NativeSampler
+from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import SAMPLERS
 from keras_dropouts_export.formats.onnx.tf2onnx.gru_nodes import grus_marked, has_gru
 from keras_dropouts_export.monte_carlo.sampled_function import METADATA, sampled_function
 from keras_dropouts_export.provenance import rates_of, versions
@@ -56,8 +56,7 @@ def _drawn_by_nodes(exported: Exported) -> InferenceFunction:
     """Return the served function with draws that the converter turns into ONNX nodes."""
     if exported.sampling is None:
         return exported.plain
-    sampler = MarkedSampler if exported.sampling.seeded else NativeSampler
-    return sampled_function(exported.plain, exported.sampling, sampler)
+    return sampled_function(exported.plain, exported.sampling, SAMPLERS[exported.sampling.rng])
 
 
 def _metadata(exported: Exported) -> dict[str, str]:

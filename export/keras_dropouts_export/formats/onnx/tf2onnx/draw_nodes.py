@@ -19,8 +19,9 @@ from keras_dropouts.types import Tensor
 from keras_dropouts_export.formats.onnx.graph_edits import rename_tensors, subgraphs
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Words32, Words64
 
-_NATIVE = 1000  # added to the width in a mark
+_NATIVE, _PORTABLE = 2000, 1000  # added to the width in a mark
 _DOMAIN, _DRAW = "keras_dropouts", "Draw"
 _MARK = "StatelessRandomUniformFullIntV2"  # the operation of TensorFlow that marks a draw
 _ALL_BUT_FIRST = (np.array([1]), np.array([2**63 - 1]), np.array([0]))  # starts, ends, axes
@@ -45,10 +46,19 @@ class MarkedSampler(Sampler):
         )
 
 
+class PortableSampler(MarkedSampler):
+    """A sampler whose draws become Philox in integers of 32 bits alone."""
+
+    mark = _PORTABLE
+
+
 class NativeSampler(MarkedSampler):
     """A sampler whose draws become the runtime's own random numbers, which take no seed."""
 
     mark = _NATIVE
+
+
+SAMPLERS = {"philox": MarkedSampler, "portable": PortableSampler, "native": NativeSampler}
 
 
 class _Constants:
@@ -84,10 +94,13 @@ class _Builder:
 def handle(graph: Any, node: Any, name: str, _: Any) -> None:
     """Hand a mark through tf2onnx, as one node for `expand_draws`; a handler of tf2onnx."""
     mark = int(node.inputs[3].get_tensor_value())
-    if mark % _NATIVE not in WIDTHS:
+    if mark % _PORTABLE not in WIDTHS:
         raise ValueError(f"{node.type} {name!r} draws what no seed of the file's reaches")
     key = int(np.uint64(node.inputs[1].get_tensor_value()[0]).astype(np.int64))
-    inputs = [node.input[0], node.input[2]]
+    # The seeds as they come in: a runtime that has no uint64 would change negative ones.
+    source = node.inputs[2]
+    words = source.input[0] if source.type == "Cast" else node.input[2]
+    inputs = [node.input[0], words]
     replace_node(graph, node, _DRAW, inputs, domain=_DOMAIN, mark=mark, key=key)
 
 
@@ -113,13 +126,15 @@ def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProt
     mark, key = given["mark"], given["key"]
     shape = builder.node("Cast", [node.input[0]], to=TensorProto.INT64)
     if mark >= _NATIVE:
-        made = _native(builder, shape, mark % _NATIVE)
+        made = _native(builder, shape, mark - _NATIVE)
     else:
         words = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
         seeds = builder.node("Slice", [words, *(builder.constant(x) for x in _ALL_BUT_FIRST)])
         samples, count = _item(builder, shape, 1), _item(builder, shape, 2)
         rows = Rows(seeds, _item(builder, words, 0), samples, count)
-        made = philox(builder, (key & 0xFFFFFFFF, key >> 32), rows, mark)
+        arithmetic = Words32 if mark >= _PORTABLE else Words64
+        width = mark % _PORTABLE
+        made = philox(builder, (key & 0xFFFFFFFF, key >> 32), rows, width, arithmetic)
     return [
         *builder.nodes,
         helper.make_node("Identity", [made], list(node.output), name=builder.scope),

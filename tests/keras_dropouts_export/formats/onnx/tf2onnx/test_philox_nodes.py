@@ -5,22 +5,28 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
 
 from keras_dropouts.noise import sampler as sampling
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Words32, Words64
 from plain_graph import PlainGraph
 
 INPUTS = ("seeds", "first", "samples", "numbers")
 KEY = (3, 65535)  # the number of a draw and a place
+ARITHMETIC = [Words64, Words32]
 
 
-def philox_file(width: int, key: tuple[int, int] = KEY) -> onnx.ModelProto:
+def philox_file(
+    width: int, key: tuple[int, int] = KEY, arithmetic: Any = Words64
+) -> onnx.ModelProto:
     """Return a file whose inputs are all that a draw depends on but the key."""
     builder = PlainGraph()
-    result = philox(builder, key, Rows(*INPUTS), width)
+    result = philox(builder, key, Rows(*INPUTS), width, arithmetic)
     dtype = TensorProto.INT64 if width == 32 else TensorProto.INT32
     graph = helper.make_graph(
         builder.nodes,
@@ -38,13 +44,13 @@ def philox_file(width: int, key: tuple[int, int] = KEY) -> onnx.ModelProto:
 
 
 def session(
-    width: int, level: Any = None, key: tuple[int, int] = KEY
+    width: int, level: Any = None, key: tuple[int, int] = KEY, arithmetic: Any = Words64
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if level is not None:
         options.graph_optimization_level = level
-    model = philox_file(width, key).SerializeToString()
+    model = philox_file(width, key, arithmetic).SerializeToString()
     return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
 
 
@@ -70,20 +76,22 @@ def kernel(seed: int, sample: int, count: int, width: int, key: tuple[int, int] 
 SEEDS = [0, 7, 2**31, 2**32 + 5, 2**63 - 1, -3, -(2**63)]
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETIC)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_numbers_are_those_of_tensorflow(width: int) -> None:
-    got = drawn(session(width), SEEDS, 4, 3, 101)
+def test_the_numbers_are_those_of_tensorflow(width: int, arithmetic: Any) -> None:
+    got = drawn(session(width, arithmetic=arithmetic), SEEDS, 4, 3, 101)
     assert got.shape == (len(SEEDS), 3, 101)
     for row, seed in zip(got, SEEDS, strict=True):
         for i in range(3):
             np.testing.assert_array_equal(row[i], kernel(seed, 4 + i, 101, width))
 
 
+@pytest.mark.parametrize("arithmetic", ARITHMETIC)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_block_index_beyond_32_bits_carries(width: int) -> None:
+def test_a_block_index_beyond_32_bits_carries(width: int, arithmetic: Any) -> None:
     per_block = 8 if width == 16 else 4
     first, count = 2**30, per_block * 6  # 6 blocks a sample
-    got = drawn(session(width), [5], first, 2, count)
+    got = drawn(session(width, arithmetic=arithmetic), [5], first, 2, count)
     for i in range(2):
         np.testing.assert_array_equal(got[0, i], kernel(5, first + i, count, width))
 
@@ -96,10 +104,35 @@ def test_the_numbers_are_those_of_a_sampler(width: int) -> None:
     np.testing.assert_array_equal(drawn(session(width), SEEDS, 2, 12, 77), numbers.numpy())
 
 
+@pytest.mark.parametrize("width", [16, 23])
+def test_openvino_draws_the_numbers_of_32_bit_arithmetic(width: int) -> None:
+    seeds = [0, 7, -3, 2**31 - 1, -(2**31)]  # it cuts seeds off to 32 bits
+    core = openvino.Core()
+    read = core.read_model(philox_file(width, arithmetic=Words32).SerializeToString())
+    compiled = core.compile_model(read, "CPU")
+    values = [np.array(value, np.int64) for value in (seeds, 4, 3, 1001)]
+    got = compiled(dict(zip(INPUTS, values, strict=True)))[0]
+    for row, seed in zip(got, seeds, strict=True):
+        for i in range(3):
+            np.testing.assert_array_equal(row[i], kernel(seed, 4 + i, 1001, width))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_reference_evaluator_draws_the_numbers_of_32_bit_arithmetic(width: int) -> None:
+    file = ReferenceEvaluator(philox_file(width, arithmetic=Words32))
+    values = [np.array(value, np.int64) for value in (SEEDS, 4, 2, 33)]
+    with np.errstate(over="ignore"):  # products wrap, on purpose
+        (got,) = file.run(None, dict(zip(INPUTS, values, strict=True)))
+    for row, seed in zip(got, SEEDS, strict=True):
+        for i in range(2):
+            np.testing.assert_array_equal(row[i], kernel(seed, 4 + i, 33, width))
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETIC)
 @pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_ALL"])
-def test_every_optimization_level_gives_the_same(level: str) -> None:
+def test_every_optimization_level_gives_the_same(level: str, arithmetic: Any) -> None:
     levels = onnxruntime.GraphOptimizationLevel
-    got = drawn(session(16, getattr(levels, level)), [11], 0, 2, 64)
+    got = drawn(session(16, getattr(levels, level), arithmetic=arithmetic), [11], 0, 2, 64)
     expected = np.stack([kernel(11, i, 64, 16) for i in range(2)])
     np.testing.assert_array_equal(got[0], expected)
 
