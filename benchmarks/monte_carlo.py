@@ -124,6 +124,11 @@ def in_onnxruntime(model: keras.Model, x: np.ndarray, seconds: float) -> Timings
                 sides["naive 32"] = lambda run=run: [
                     run.run(None, {"image": x, "seed": kd.row_seeds(i, len(x))}) for i in range(32)
                 ]
+        path = Path(folder) / "portable.onnx"
+        kde.export_onnx(model, path, samples=32, rng="portable")
+        portable = session(path)
+        feeds = {"image": x, "seed": kd.row_seeds(1, len(x))}
+        sides["portable 32"] = lambda: portable.run(None, feeds)
         return interleaved(sides, seconds)
 
 

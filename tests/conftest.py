@@ -51,7 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--large-third", action="store_true", help="of the largest models, run every third one"
     )
     parser.addoption(
-        "--half", action="store_true", help="of tests with four cases and more, run every second"
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of each test with 2 N cases and more, run every Nth",
     )
 
 
@@ -71,19 +75,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for (_, test), group in cases.items():
         if every or (large and test == "test_zoo_of_large_models"):
             left_out |= {item for n, item in enumerate(group) if n % 3}
-    if config.getoption("--half"):
-        left_out |= _every_second(items)
+    left_out |= _all_but_every(config.getoption("--every"), items)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 
 
-def _every_second(items: list[pytest.Item]) -> set[pytest.Item]:
+def _all_but_every(number: int, items: list[pytest.Item]) -> set[pytest.Item]:
     tests: dict[tuple[Path, str], list[pytest.Item]] = defaultdict(list)
     for item in items:
         if isinstance(item, pytest.Function):
             tests[item.path, item.originalname].append(item)
-    groups = [group for group in tests.values() if len(group) >= 4]
-    return {item for group in groups for item in group[1::2]}
+    groups = [group for group in tests.values() if len(group) >= 2 * number]
+    return {item for group in groups for n, item in enumerate(group) if n % number}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,6 +12,7 @@ import keras
 
 from keras_dropouts.surgery.sources import walk
 from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
+from keras_dropouts_export.checks.loss import LossReport, lower
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.checks.self_test import made_for
@@ -37,7 +38,8 @@ class Request:
 
     format: the format with its options; sampling: None, or how the artifact draws samples;
     progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
-    the artifact are compared on; labels: None, or the names of classes, see `labels_of`.
+    the artifact are compared on; labels: None, or the names of classes, see `labels_of`;
+    representative_inputs: None, or inputs that a less precise artifact is measured on.
     """
 
     model: keras.Model
@@ -50,6 +52,7 @@ class Request:
     progress: Progress | None
     sample_inputs: SampleInputs | None = None
     labels: Any = None
+    representative_inputs: SampleInputs | None = None
 
 
 def export(request: Request) -> ExportReport:
@@ -68,6 +71,8 @@ def export(request: Request) -> ExportReport:
         step("trace")
         with _stage("cannot be traced", request, ValueError):
             exported = _traced(request)
+            if request.representative_inputs is not None:  # checked before anything takes long
+                request.representative_inputs.by_name(exported.plain.signature)
             _check_graphs(exported, layout, shown)
             if layout.carries_self_test:
                 exported = replace(exported, self_test=made_for(exported))
@@ -76,11 +81,11 @@ def export(request: Request) -> ExportReport:
         with _stage(f"cannot be written as {layout.title}", request, OSError):
             written = layout.write(exported, made)
         step("audit")
-        with _stage("was written, and cannot be read again", request):
-            found = replace(audit(made, layout.allowed_operations(sampling)), path=shown)
-        _check_audit(found, shown)
+        found = _audited(request, made, shown)
         step("verify")
-        compared = _compared(exported, made, shown, request.comparison)
+        compared, loss = _verified(request, exported, made, shown)
+        if loss is not None:
+            found = _audited(request, made, shown)
         step("place")
         size = sum(_size(each) for each in layout.files(made) if each.exists())
         put_in_place(made, target, layout, request.overwrite)
@@ -98,6 +103,7 @@ def export(request: Request) -> ExportReport:
         versions=versions(),
         samples=None if sampling is None else sampling.samples,
         shared_draws=exported.served.shared_draws,
+        loss=loss,
     )
 
 
@@ -153,6 +159,28 @@ def _check_audit(found: AuditReport, shown: str) -> None:
         f"name of each operation begins with the layers that it is in; what can be left is what a "
         f"layer does in `call` whatever `training` is.\n{found}"
     )
+
+
+def _audited(request: Request, made: Path, shown: str) -> AuditReport:
+    with _stage("was written, and cannot be read again", request):
+        allowed = request.format.allowed_operations(request.sampling)
+        found = replace(audit(made, allowed), path=shown)
+    _check_audit(found, shown)
+    return found
+
+
+def _verified(
+    request: Request, exported: Exported, made: Path, shown: str
+) -> tuple[ParityReport, LossReport | None]:
+    """Compare the artifact with the model, and then make it less precise if that is asked for."""
+    layout, comparison = request.format, request.comparison
+    if layout.lowered_to is None:
+        return _compared(exported, made, shown, comparison), None
+    # The tolerances that the user gave are for the file that is written in the end.
+    compared = _compared(exported, made, shown, replace(comparison, atol=None, rtol=None))
+    with _stage(f"cannot be written in {layout.lowered_to}", request, OSError):
+        loss = lower(exported, made, layout, comparison, request.representative_inputs)
+    return compared, loss
 
 
 def _compared(exported: Exported, made: Path, shown: str, comparison: Comparison) -> ParityReport:

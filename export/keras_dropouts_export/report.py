@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from keras_dropouts_export.checks.audit import AuditReport
+from keras_dropouts_export.checks.loss import LossReport
 from keras_dropouts_export.checks.parity import ParityReport
 from keras_dropouts_export.printable import printable
 from keras_dropouts_export.provenance import Rate
@@ -44,6 +45,7 @@ class ExportReport:
     samples: int | None = None  # of Monte-Carlo dropout, which is kept then
     # By the path of a layer, why the rows of a batch share what it draws, by the first row's seed.
     shared_draws: dict[str, str] = field(default_factory=dict)
+    loss: LossReport | None = None  # of an artifact of float16 or int8, against the model
 
     @property
     def ok(self) -> bool:
@@ -62,7 +64,8 @@ class ExportReport:
         if self.shared_draws:
             lines.append("  rows of a batch share what these draw, by the seed of the first row")
             lines += [f"    {printable(k)}: {reason}" for k, reason in self.shared_draws.items()]
-        lines += [f"  {line}" for line in f"{self.audit}\n{self.parity}".splitlines()]
+        parts = [self.audit, self.parity, *([self.loss] if self.loss else [])]
+        lines += [f"  {line}" for part in parts for line in str(part).splitlines()]
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -71,4 +74,6 @@ class ExportReport:
             "audit": json.loads(self.audit.to_json()),
             "parity": json.loads(self.parity.to_json()),
         }
+        if self.loss is not None:
+            parts["loss"] = json.loads(self.loss.to_json())
         return json.dumps({"ok": self.ok, **asdict(self), **parts}, indent=2)

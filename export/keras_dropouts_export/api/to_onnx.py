@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.arguments import invalid
 from keras_dropouts_export import formats, pipeline
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.pipeline import Progress, Request
@@ -25,6 +26,9 @@ def export_onnx(
     chunk_size: int | None = None,
     rng: str = "philox",
     fixed_masks: bool = False,
+    dtype: str | None = None,
+    quantize: str | None = None,
+    representative_inputs: Any = None,
     labels: Any = None,
     input_signature: Any = None,
     sample_inputs: Any = None,
@@ -64,6 +68,15 @@ def export_onnx(
         fixed_masks: Whether all rows that are served together share the masks that the first row's
             seed gives, as an ensemble of `samples` sub-networks does. Give every row the same seed,
             so that it does not matter with which other rows a server puts it together.
+        dtype: None for the model's own, or "float16" for half the size: numbers inside the file are
+            float16, inputs and outputs stay as they are. What is computed of random numbers alone,
+            and the moments of samples, stay in float32, so the masks are the same bits.
+        quantize: None, or "int8" for about a quarter of the size: the weights of products and
+            convolutions become int8, what goes through them too. Other layers stay as they are.
+        representative_inputs: None, or inputs of your own, as `sample_inputs`, as many as show the
+            range of your data (100 to 1,000 rows): the ranges of int8 inside are found with them
+            once, and what is lost is measured on them. Without it each call finds its own ranges.
+            It is for `dtype` and `quantize`.
         labels: None, or the names of the classes along the last axis of the output, which the file
             then says: a list of strings, or for several outputs a dict of lists by their names. In
             the metadata they are JSON under `keras_dropouts.labels`, always by name.
@@ -79,7 +92,9 @@ def export_onnx(
             tried, the first alone and the first two. Where no `input_signature` is given they also
             say dtypes and ranks of the inputs of a subclassed model.
         overwrite: Whether to replace a file at `path`.
-        atol: Absolute tolerance of the comparison; see `verify`.
+        atol: Absolute tolerance of the comparison; see `verify`. With `dtype` or `quantize` it is
+            what an output may lose: by default 0.002 and 0.01, for int8 0.01 and 0.2. The file is
+            compared as it was before with the tolerance of its dtype, in any case.
         rtol: Relative tolerance of the comparison; see `verify`.
         seed: Seed of the inputs that model and file are compared on.
         progress: Called with the name of each step as it begins.
@@ -107,11 +122,15 @@ def export_onnx(
     >>> session.run(["score"], {"features": np.zeros((3, 4), "float32")})[0].shape
     (3, 2)
     """
+    layout = formats.named("onnx").make(opset=opset, dtype=dtype, quantize=quantize)
+    if representative_inputs is not None and layout.lowered_to is None:
+        expected = "None where `dtype` and `quantize` are None"
+        raise invalid("representative_inputs", expected, type(representative_inputs).__name__)
     return pipeline.export(
         Request(
             model=model,
             path=path,
-            format=formats.named("onnx").make(opset=opset),
+            format=layout,
             sampling=MonteCarlo.asked_for(
                 samples,
                 reduce=reduce,
@@ -126,5 +145,8 @@ def export_onnx(
             overwrite=overwrite,
             progress=progress,
             labels=labels,
+            representative_inputs=SampleInputs.asked_for(
+                representative_inputs, "representative_inputs"
+            ),
         )
     )

@@ -48,6 +48,20 @@ def made_for(exported: Exported) -> str | None:
     return json.dumps({"inputs": described, "outputs": found})
 
 
+def remade(text: str, run: Callable[[Arrays], Arrays], precision: str) -> str:
+    """Return a self-test with the same inputs, of an artifact that is less precise than its model.
+
+    What is expected is what `run` answers, within the tolerance of `precision`.
+    """
+    test = json.loads(text)
+    answers = run({name: values_of(each) for name, each in test["inputs"].items()})
+    atol, rtol = (_LOOSER * each for each in TOLERANCE[precision])
+    test["outputs"] = {
+        name: _expected(answers[name].astype("float64"), atol, rtol) for name in test["outputs"]
+    }
+    return json.dumps(test)
+
+
 def _has_numbers(x: np.ndarray) -> bool:
     return not x.size or bool(np.isfinite(x.astype("float64")).any())
 

@@ -58,6 +58,9 @@ def export(
 ) -> None:
     """Write an artifact of a model, once it is proven equal, and print the report."""
     options = {**options, "sample_inputs": read_inputs(inputs)}
+    if "representative_inputs" in options:
+        given = options["representative_inputs"]
+        options["representative_inputs"] = read_inputs(given, "representative_inputs")
     with steps(("load", *pipeline.STEPS), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)

@@ -123,6 +123,14 @@ def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json
 )
 @sampling_options
 @click.option("--opset", type=int, help="ONNX only: version of its operations [default: 18]")
+@click.option("--dtype", type=click.Choice(["float16"]), help="ONNX only: numbers inside the file.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="ONNX only: weights of the file.")
+@click.option(
+    "--representative-inputs",
+    type=click.Path(path_type=Path),
+    help="With --dtype or --quantize: an .npz file of inputs as your data are, which tell the "
+    "ranges of int8 and what is lost.",
+)
 @_seed
 @_atol
 @_rtol
@@ -134,6 +142,9 @@ def export(
     out: Path,
     format_name: str | None,
     opset: int | None,
+    dtype: str | None,
+    quantize: str | None,
+    representative_inputs: Path | None,
     seed: int,
     atol: float | None,
     rtol: float | None,
@@ -146,7 +157,14 @@ def export(
 
     The suffix of OUT says the format, or --format does.
     """
-    options = _sampling_arguments(sampling) | ({} if opset is None else {"opset": opset})
+    of_onnx = {
+        "opset": opset,
+        "dtype": dtype,
+        "quantize": quantize,
+        "representative_inputs": representative_inputs,
+    }
+    options = _sampling_arguments(sampling)
+    options |= {name: value for name, value in of_onnx.items() if value is not None}
     quiet_start.load_tensorflow()
     row = formats.by_suffix(out) if format_name is None else formats.named(format_name)
     _check_options(row, options)

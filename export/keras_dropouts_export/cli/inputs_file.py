@@ -1,4 +1,4 @@
-"""Reads the .npz file of `--inputs`: arrays by the names of a model's inputs."""
+"""Reads the .npz files of `--inputs` and its like: arrays by the names of a model's inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DAMAGED = (
 )
 
 
-def read_inputs(path: Path | None) -> dict[str, np.ndarray] | None:
+def read_inputs(path: Path | None, argument: str = "inputs") -> dict[str, np.ndarray] | None:
     """Return the arrays of an .npz file by their names, or None where there is no path.
 
     Raises:
@@ -37,22 +37,22 @@ def read_inputs(path: Path | None) -> dict[str, np.ndarray] | None:
     if path is None:
         return None
     if not path.exists():
-        raise FileNotFoundError(str(invalid("inputs", f"{_EXPECTED}, that exists", str(path))))
+        raise FileNotFoundError(str(invalid(argument, f"{_EXPECTED}, that exists", str(path))))
     if not path.is_file():
-        raise invalid("inputs", _EXPECTED, str(path), "It is no file.")
-    check_archive(path, "inputs")
+        raise invalid(argument, _EXPECTED, str(path), "It is no file.")
+    check_archive(path, argument)
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
             whole = isinstance(loaded, np.lib.npyio.NpzFile)
             arrays = {name: loaded[name] for name in loaded.files} if whole else {}
     except _DAMAGED as error:
-        raise invalid("inputs", _EXPECTED, str(path), f"It cannot be read: {error}") from error
+        raise invalid(argument, _EXPECTED, str(path), f"It cannot be read: {error}") from error
     if not whole:
-        raise invalid("inputs", _EXPECTED, str(path), "It is an .npy file, of one array.")
+        raise invalid(argument, _EXPECTED, str(path), "It is an .npy file, of one array.")
     if not arrays:
-        raise invalid("inputs", _EXPECTED, str(path), "It holds no arrays.")
+        raise invalid(argument, _EXPECTED, str(path), "It holds no arrays.")
     for name, array in arrays.items():  # NpzFile returns bytes for a member that is no array
         if not isinstance(array, np.ndarray):
-            raise invalid("inputs", _EXPECTED, str(path), f"{name!r} in it is no array.")
+            raise invalid(argument, _EXPECTED, str(path), f"{name!r} in it is no array.")
     return arrays

@@ -41,7 +41,13 @@ class Row:
 
 
 TABLE = (
-    Row("onnx", (".onnx",), "an .onnx file", ("opset", "rng"), ("onnx.onnx_format", "OnnxFormat")),
+    Row(
+        "onnx",
+        (".onnx",),
+        "an .onnx file",
+        ("opset", "rng", "dtype", "quantize", "representative_inputs"),
+        ("onnx.onnx_format", "OnnxFormat"),
+    ),
     Row(
         "saved_model",
         (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,6 +116,29 @@ class Format(ABC):
     def allowed_operations(self, sampling: MonteCarlo | None) -> tuple[str, ...]:
         """Return the types of random operations that belong in such an artifact."""
         return ()
+
+    @property
+    def lowered_to(self) -> str | None:
+        """What an artifact is made of once it is proven equal: "float16" or "int8"; None: as is."""
+        return None
+
+    def lower(self, path: Path, batches: Iterator[Arrays] | None) -> None:
+        """Make the artifact at `path` less precise, as `lowered_to` says.
+
+        batches: inputs by name that tell which numbers occur, None where there are none.
+
+        Raises:
+            ExportError: if it cannot be done.
+        """
+        raise NotImplementedError
+
+    def drawn_in(self, path: Path, inputs: Arrays) -> Arrays:
+        """Return the numbers that an artifact draws, before anything is computed of them."""
+        return {}
+
+    def put_self_test(self, path: Path, text: str) -> None:
+        """Write another self-test into an artifact that carries one."""
+        raise NotImplementedError
 
     @abstractmethod
     def findings(self, path: Path) -> Findings:

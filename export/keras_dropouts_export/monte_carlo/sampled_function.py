@@ -26,6 +26,7 @@ from keras_dropouts_export.tracing.weight_inputs import in_place_of, with_weight
 
 METADATA = "keras_dropouts.monte_carlo"  # the key of the options in an artifact's metadata
 SIGNATURE_KEY = "serving_mc"
+MOMENTS = "moments_of_samples"  # how the names of operations begin that reduce samples
 DRAWS = "StatelessRandomUniformFullIntV2"  # the one random operation that Monte-Carlo dropout has
 
 SamplerClass = Callable[..., Sampler]
@@ -64,11 +65,12 @@ def sampled_function(
     def flat(*arguments: Tensor) -> list[Tensor]:
         with in_place_of(weights, arguments[own:]):
             made = _samples(split, list(arguments[:own]), sampling, sampler, dtypes)
-        outputs = {
-            f"{info.name}_{what}": x
-            for info, samples in zip(plain.outputs, made, strict=True)
-            for what, x in reduced(samples, sampling).items()
-        }
+        with tf.name_scope(MOMENTS):
+            outputs = {
+                f"{info.name}_{what}": x
+                for info, samples in zip(plain.outputs, made, strict=True)
+                for what, x in reduced(samples, sampling).items()
+            }
         names[:] = outputs
         return [tf.identity(x) for x in outputs.values()]
 

@@ -33,20 +33,22 @@ class SampleInputs:
         given: An array, or a tuple, list or dict of arrays, tensors or lists of numbers, as the
             model takes them; or a dict of them by the names of the model's inputs. All have at
             least one element.
+        argument: What the user knows them by.
 
     Raises:
         ValueError: if something in it is no such array.
     """
 
     given: Any
+    argument: str = "sample_inputs"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "given", as_arrays(self.given))
+        object.__setattr__(self, "given", as_arrays(self.given, self.argument))
 
     @classmethod
-    def asked_for(cls, given: Any) -> SampleInputs | None:
+    def asked_for(cls, given: Any, argument: str = "sample_inputs") -> SampleInputs | None:
         """Return the option, or None where nothing was given."""
-        return None if given is None else cls(given)
+        return None if given is None else cls(given, argument)
 
     def by_name(self, signature: Signature) -> dict[str, np.ndarray]:
         """Return the arrays by the names of the inputs, in the dtypes of the inputs.
@@ -56,7 +58,7 @@ class SampleInputs:
         """
         flat = self._flat(signature)
         rows = zip(signature.names, signature.specs, flat, strict=True)
-        return {name: _checked(name, spec, array) for name, spec, array in rows}
+        return {name: _checked(name, spec, array, self.argument) for name, spec, array in rows}
 
     def signature(self, model: keras.Model) -> Signature:
         """Return the inputs of a model whose graph is not known, dtypes and ranks from the arrays.
@@ -90,7 +92,7 @@ class SampleInputs:
             return [self.given[name] for name in keywords], keywords
         if len(needed) > 1:
             if isinstance(self.given, dict) or not len(needed) <= len(_listed(self.given)):
-                raise invalid("sample_inputs", f"one for each of {names}", shown(self.given))
+                raise invalid(self.argument, f"one for each of {names}", shown(self.given))
             return list(self.given), tuple(names[: len(self.given)])
         if known is not None and _is_by_name(self.given, known.names):
             return known.arguments([self.given[name] for name in known.names]), tuple(names[:1])
@@ -107,7 +109,7 @@ class SampleInputs:
         if not _matched(wanted, self.given, found):
             names = keras.tree.map_structure(lambda i: signature.names[i], wanted)
             raise invalid(
-                "sample_inputs",
+                self.argument,
                 f"arrays for the inputs {names}, in this structure or as a dict with the keys "
                 f"{signature.names}",
                 shown(self.given),
@@ -158,12 +160,12 @@ def _matched(wanted: Any, given: Any, found: dict[int, np.ndarray]) -> bool:
     return same and all(_matched(a, b, found) for a, b in zip(wanted, given, strict=True))
 
 
-def _checked(name: str, spec: tf.TensorSpec, array: np.ndarray) -> np.ndarray:
+def _checked(name: str, spec: tf.TensorSpec, array: np.ndarray, argument: str) -> np.ndarray:
     if spec.shape.rank is not None and not spec.shape.is_compatible_with(array.shape):
         sizes = [size or "any" for size in spec.shape.as_list()]
         expected = f"an array of shape [{', '.join(map(str, sizes))}] for input {name!r}"
-        raise invalid("sample_inputs", expected, shown(array))
-    return cast(array, spec.dtype.name, name)
+        raise invalid(argument, expected, shown(array))
+    return cast(array, spec.dtype.name, name, argument)
 
 
 def _named_specs(given: Any, name: str, built: Iterator[Any], floats: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -105,7 +106,7 @@ def make_signature(arguments: list[Any], keywords: tuple[str, ...] = ()) -> Sign
         for each, label in zip(arguments, labels, strict=True)
         for pair in _flatten(each, label)
     ]
-    names = unique_names([name for name, _ in flat], [])
+    names = unique_names([_argument(name) for name, _ in flat], [])
     plain = unique_names([_identifier(name) for name in names], [])
     specs = [_spec(x, name) for name, (_, x) in zip(plain, flat, strict=True)]
     counter = iter(range(len(specs)))
@@ -113,13 +114,18 @@ def make_signature(arguments: list[Any], keywords: tuple[str, ...] = ()) -> Sign
     return Signature(structure, keywords, names, specs)
 
 
-def _flatten(argument: Any, keyword: str) -> list[tuple[str, Any]]:
+def _flatten(argument: Any, label: str) -> list[tuple[str, Any]]:
     pairs = []
     for path, x in keras.tree.flatten_with_path(argument):
         keys = "_".join(str(part) for part in path if isinstance(part, str))
         name = made_by(x)[0].name if is_made(x) else getattr(x, "name", None)
-        pairs.append((name or keys or keyword or "input", x))
+        pairs.append((name or keys or label or "input", x))
     return pairs
+
+
+def _argument(name: str) -> str:
+    """Return `name`, with an underscore where it is a word of Python, which no argument can be."""
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _identifier(name: str) -> str:

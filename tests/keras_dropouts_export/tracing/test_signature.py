@@ -35,6 +35,13 @@ def test_a_subclassed_model_that_was_called():
     assert specs(model) == [("inputs", [None, 3], "float32")]
 
 
+def test_words_of_python_get_an_underscore_as_no_argument_can_be_called_so():
+    inputs = {name: keras.Input((2,), name=name) for name in ("from", "to", "class")}
+    model = keras.Model(inputs, keras.layers.Add()(list(inputs.values())))
+    names = input_signature(model).names
+    assert sorted(names) == ["class_", "from_", "to"]
+
+
 class TwoArguments(keras.Model):
     def call(self, left, right):
         return {"sum": left + right["x"]}

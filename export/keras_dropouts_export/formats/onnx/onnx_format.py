@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_dropouts.arguments import invalid, is_integer
+from keras_dropouts.arguments import check_choice, invalid, is_integer
 from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.formats.finding import Findings
 from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
 from keras_dropouts_export.formats.onnx import (
     large_weights_files,
+    low_precision,
     onnx_audit,
     onnx_runtime,
     onnx_writer,
 )
 from keras_dropouts_export.formats.onnx.large_weights import data_file
-from keras_dropouts_export.formats.onnx.tf2onnx import adapter
+from keras_dropouts_export.formats.onnx.tf2onnx import adapter, draw_nodes
 from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import MINIMUM_OPSET
+from keras_dropouts_export.monte_carlo.sampled_function import MOMENTS
 from keras_dropouts_export.options import MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -30,10 +32,13 @@ class OnnxFormat(Format):
     """An .onnx file.
 
     opset: version of ONNX's operations, an integer from 13 to 25, or to the last that the installed
-    onnx knows.
+    onnx knows; dtype: None, or "float16" for the numbers inside; quantize: None, or "int8" for the
+    weights.
     """
 
     opset: int = 18
+    dtype: str | None = None
+    quantize: str | None = None
 
     name = "onnx"
     suffixes = (".onnx",)
@@ -44,9 +49,34 @@ class OnnxFormat(Format):
         low, high = adapter.MINIMUM_OPSET, adapter.MAXIMUM_OPSET
         if not is_integer(self.opset) or not low <= self.opset <= high:
             raise invalid("opset", f"an integer from {low} to {high}", self.opset)
+        check_choice(self.dtype, "dtype", (None, "float32", "float16"))
+        check_choice(self.quantize, "quantize", (None, "int8"))
+        if self.dtype == "float16" and self.quantize is not None:
+            raise invalid(
+                "quantize", "None with dtype='float16': a file is one or the other", "int8"
+            )
 
     def describe(self) -> str:
-        return f"ONNX, opset {self.opset}"
+        lowered = f", {self.lowered_to}" if self.lowered_to else ""
+        return f"ONNX, opset {self.opset}{lowered}"
+
+    @property
+    def lowered_to(self) -> str | None:
+        return self.quantize or ("float16" if self.dtype == "float16" else None)
+
+    def lower(self, path: Path, batches: Iterator[Arrays] | None) -> None:
+        if self.quantize:
+            low_precision.to_int8(path, batches)
+        else:
+            low_precision.to_float16(path, MOMENTS)
+
+    def drawn_in(self, path: Path, inputs: Arrays) -> Arrays:
+        graph = onnx_audit.load(path).graph
+        names = [node.output[0] for node in graph.node if draw_nodes.is_draw(node)]
+        return onnx_runtime.inner_values(path, names, inputs)
+
+    def put_self_test(self, path: Path, text: str) -> None:
+        onnx_writer.put_self_test(path, text)
 
     def files(self, path: Path) -> tuple[Path, ...]:
         return path, data_file(path)
@@ -75,6 +105,10 @@ class OnnxFormat(Format):
                 f"RandomUniformLike",
                 self.opset,
             )
+
+        if not sampling.seeded and self.lowered_to:
+            expected = f"'philox' or 'portable' with {self.lowered_to}, to measure what is lost"
+            raise invalid("rng", expected, sampling.rng)
 
     def write(self, exported: Exported, path: Path) -> InferenceFunction:
         return onnx_writer.write_onnx(exported, path, self.opset)

@@ -71,6 +71,15 @@ def _metadata(exported: Exported) -> dict[str, str]:
     return {METADATA: exported.sampling.to_json(), "keras_dropouts.kept": rates, **found}
 
 
+def put_self_test(path: Path, text: str) -> None:
+    """Write another self-test into the metadata of a file that has one."""
+    model = onnx.load(str(path))
+    for each in model.metadata_props:
+        if each.key == SELF_TEST:
+            each.value = text
+    onnx.save(model, str(path))
+
+
 def self_test_in(model: onnx.ModelProto) -> str | None:
     """Return the self-test that a file carries, as JSON text, None where it has none."""
     return {each.key: each.value for each in model.metadata_props}.get(SELF_TEST)

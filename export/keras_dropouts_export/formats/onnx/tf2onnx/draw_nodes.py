@@ -7,6 +7,7 @@ one node, as its passes take long over many, and then it is written out.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,11 @@ def expand_draws(model: onnx.ModelProto) -> None:
     plain = [each for each in model.opset_import if each.domain != _DOMAIN]
     del model.opset_import[:]
     model.opset_import.extend(plain)
+
+
+def is_draw(node: onnx.NodeProto) -> bool:
+    """Return whether a node of an exported file hands on the numbers of a draw."""
+    return node.op_type == "Identity" and re.search(rf"(^|/){_DRAW}(_\d+)*$", node.name) is not None
 
 
 def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProto]:
