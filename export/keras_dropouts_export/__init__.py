@@ -1,6 +1,9 @@
 """Models leave training: strip, freeze, export, and proof that the artifact is the model.
 
-Each public name is imported when it is first used, so that the command line answers at once.
+Each public name is imported when it is first used: the command line answers at once, and what
+needs no TensorFlow, as `scoring`, runs where there is none. What the other names need is looked
+for at their first use, and the layers are registered then, for `load_model`; where Keras is
+imported already, they are registered at once.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from keras_dropouts_export import requirements as _requirements
+from keras_dropouts_export import keras_free as _keras_free
 
 if TYPE_CHECKING:
+    from keras_dropouts_export import scoring
     from keras_dropouts_export.api.to_litert import export_litert
     from keras_dropouts_export.api.to_onnx import export_onnx
     from keras_dropouts_export.api.to_openvino import export_openvino
@@ -43,6 +47,7 @@ __all__ = [
     "export_openvino",
     "export_saved_model",
     "freeze_dropout",
+    "scoring",
     "self_test",
     "strip_dropout",
     "strip_report",
@@ -69,6 +74,7 @@ _MODULES = {  # where each public name is defined
     "strip_report": "models.strip",
     "verify": "checks.verify",
 }
+_PACKAGES = ("scoring",)  # public packages: what they need, they look for themselves
 
 
 class _Package(ModuleType):
@@ -85,15 +91,21 @@ class _Package(ModuleType):
 
 sys.modules[__name__].__class__ = _Package
 
-if not _requirements.IS_COMMAND:
-    _requirements.check()
+if "keras" in sys.modules:
     import keras_dropouts as _keras_dropouts  # noqa: F401  (registers the layers for load_model)
+else:
+    _keras_free.prepare("keras_dropouts.arguments")
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
 
     def __getattr__(name: str) -> Any:
+        if name in _PACKAGES:
+            return import_module(f"{__name__}.{name}")
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        requirements = import_module(f"{__name__}.requirements")
+        requirements.check()
+        import_module("keras_dropouts")  # it registers the layers
         value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
         globals()[name] = value
         return value

@@ -1,25 +1,31 @@
-"""Says what to install where packages of the extra `export` are missing."""
+"""Says what to install where packages of an extra are missing."""
 
-import sys
+from __future__ import annotations
+
+from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 COMMAND = "keras-dropouts"
-IS_COMMAND = Path(sys.argv[0]).stem == COMMAND  # whether this process is the command line
-
-_NEEDED = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "rich", "click")
+EXPORT = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "rich", "click")
 
 
-def check() -> None:
-    """Look for the packages that exports need, without importing them.
+def check(
+    what: str = f"keras_dropouts_export and the command {COMMAND} need",
+    needed: Sequence[str] = EXPORT,
+    extra: str = "export",
+) -> None:
+    """Look for the packages that something needs, without importing them.
+
+    what: what needs them, in words that end in the verb; needed: the names by which they are
+    imported; extra: the extra of this project that installs them.
 
     Raises:
         ModuleNotFoundError: naming those that are missing, and what to install.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ModuleNotFoundError(
-            f"keras_dropouts_export and the command {COMMAND} need {', '.join(missing)}. "
-            "Install what they need: pip install 'keras-dropouts[export]'",
+            f"{what} {', '.join(missing)}. "
+            f"Install what they need: pip install 'keras-dropouts[{extra}]'",
             name=missing[0],
         )

@@ -6,6 +6,7 @@ import io
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from keras_dropouts_export import requirements
@@ -24,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _status(arguments: Sequence[str] | None) -> int:
     try:
-        requirements.check()
-        import click  # it may be missing
+        if find_spec("click") is None:
+            requirements.check()
+        import click
 
         from keras_dropouts_export.cli.commands import cli
 

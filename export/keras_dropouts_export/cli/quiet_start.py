@@ -9,11 +9,17 @@ from __future__ import annotations
 import os
 import sys
 
+from keras_dropouts_export import requirements
 from keras_dropouts_export.native_messages import held_back
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow, its messages held back; every command that needs it calls this first."""
+    """Import TensorFlow, its messages held back; every command that needs it calls this first.
+
+    Raises:
+        ModuleNotFoundError: naming what is missing of all that such a command needs.
+    """
+    requirements.check()
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

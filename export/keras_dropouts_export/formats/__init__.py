@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_dropouts.arguments import invalid
+
 if TYPE_CHECKING:
     from keras_dropouts_export.formats.format import Format
 
@@ -76,7 +78,7 @@ def named(name: str) -> Row:
     for row in TABLE:
         if row.name == name:
             return row
-    raise _invalid("format", f"one of {', '.join(repr(row.name) for row in TABLE)}", name)
+    raise invalid("format", f"one of {', '.join(repr(row.name) for row in TABLE)}", name)
 
 
 def by_suffix(path: str | os.PathLike[str]) -> Row:
@@ -90,7 +92,7 @@ def by_suffix(path: str | os.PathLike[str]) -> Row:
         if suffix in row.suffixes or (not suffix and not row.suffixes):
             return row
     known = ", ".join(each for row in TABLE for each in row.suffixes)
-    raise _invalid(
+    raise invalid(
         "path",
         f"a name that ends in one of {known}, or a name without a suffix for a SavedModel folder",
         str(path),
@@ -112,18 +114,12 @@ def format_at(path: str | os.PathLike[str]) -> Format:
     """
     expected = " or ".join(row.title for row in TABLE)
     if not isinstance(path, (str, os.PathLike)):
-        raise _invalid("path", "a path", path)
+        raise invalid("path", "a path", path)
     place = Path(path)
     if not place.exists():
-        raise FileNotFoundError(str(_invalid("path", f"{expected} that exists", str(path))))
+        raise FileNotFoundError(str(invalid("path", f"{expected} that exists", str(path))))
     for row in TABLE:
         found = row.make()
         if found.recognizes(place):
             return found
-    raise _invalid("path", expected, str(path))
-
-
-def _invalid(argument: str, expected: str, received: Any, way_out: str = "") -> ValueError:
-    from keras_dropouts.arguments import invalid  # it imports Keras, which takes seconds
-
-    return invalid(argument, expected, received, way_out)
+    raise invalid("path", expected, str(path))

@@ -90,7 +90,7 @@ def test_a_command_loads_what_it_needs_without_a_word_of_tensorflow(tmp_path):
 def test_a_missing_package_is_one_message_and_status_1(missing):
     script = f"""
 import sys
-sys.argv = ["keras-dropouts", "--help"]
+sys.argv = ["keras-dropouts", "inspect", "model.keras"]
 find = sys.meta_path[-1].find_spec
 class Without:
     @staticmethod
