@@ -1,4 +1,4 @@
-"""Defines the error of an export that is not the model, and makes it of other libraries' errors."""
+"""Defines the errors of exports and scoring, and makes them of other libraries' errors."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class ExportError(RuntimeError):
     ...     print(error)
     Model ... takes strings (words)... Turn them into numbers before the model...
     """
+
+
+class ScoringError(RuntimeError):
+    """An engine that failed while it scored a table; what was scored stays, and nothing else."""
 
 
 class Stage:

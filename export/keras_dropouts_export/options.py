@@ -16,6 +16,8 @@ from keras_dropouts.arguments import (
     is_real,
 )
 
+METADATA = "keras_dropouts.monte_carlo"  # the key of `MonteCarlo` in an artifact's metadata
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -47,12 +47,23 @@ def row_seeds(seed: int, rows: int, first: int = 0) -> np.ndarray:
     Reference:
         Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators".
     """
-    start = np.array([check_int64(seed, "seed")], np.int64).view(np.uint64)
+    check_int64(seed, "seed")
     count, begin = check_integer(rows, "rows"), check_integer(first, "first")
     if begin + count > 2**63:
         raise invalid("first", f"an integer with first + rows up to 2**63, for {count} rows", first)
-    numbers = np.uint64(begin) + np.arange(count, dtype=np.uint64)
-    return _mixed(_mixed(start) + numbers * _STEP).view(np.int64)
+    return seeds_of_numbers(seed, np.uint64(begin) + np.arange(count, dtype=np.uint64))
+
+
+def seeds_of_numbers(seed: int, numbers: np.ndarray) -> np.ndarray:
+    """Return the seeds that `row_seeds` makes of `seed` for rows of any numbers, in any order.
+
+    numbers: an array of integers from 0 to 2**63 - 1, of shape (rows,).
+
+    Raises:
+        ValueError: if `seed` is no integer of 64 bits.
+    """
+    start = np.array([check_int64(seed, "seed")], np.int64).view(np.uint64)
+    return _mixed(_mixed(start) + numbers.astype(np.uint64) * _STEP).view(np.int64)
 
 
 def _mixed(z: np.ndarray) -> np.ndarray:

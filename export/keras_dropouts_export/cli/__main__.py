@@ -11,7 +11,12 @@ from typing import Any
 
 from keras_dropouts_export import requirements
 from keras_dropouts_export.cli import standard_streams
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, ScoringError
+
+_FORESEEN = (
+    *(ValueError, TypeError, OSError, MemoryError, ModuleNotFoundError),
+    *(ExportError, ScoringError),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,12 +44,12 @@ def _status(arguments: Sequence[str] | None) -> int:
             error.show(shown)
             standard_streams.complain(shown.getvalue().rstrip("\n"))
             return error.exit_code
-        except click.Abort:
-            raise KeyboardInterrupt from None
-    except KeyboardInterrupt:
-        standard_streams.complain("Error: interrupted.")
+        except click.Abort as error:  # it was made of an interrupt, which may say what stays
+            raise KeyboardInterrupt(error.__cause__ or "") from None
+    except KeyboardInterrupt as error:
+        standard_streams.complain(f"Error: interrupted. {error}".rstrip())
         return 1
-    except (ValueError, TypeError, OSError, MemoryError, ModuleNotFoundError, ExportError) as error:
+    except _FORESEEN as error:
         standard_streams.complain(f"Error: {str(error) or type(error).__name__}")
         return 1
 

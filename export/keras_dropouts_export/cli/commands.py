@@ -16,6 +16,7 @@ import click
 from keras_dropouts_export import formats
 from keras_dropouts_export.cli import quiet_start, user_modules
 from keras_dropouts_export.cli.sampling_options import sampling_options
+from keras_dropouts_export.cli.score_command import score
 
 _SUFFIXES = ", ".join(f"{' or '.join(row.suffixes) or 'none'}: {row.name}" for row in formats.TABLE)
 
@@ -68,6 +69,9 @@ def cli() -> None:
     The exit status is 0 only when what was asked for was done and verified, 1 when it was not,
     and 2 when the command line itself was wrong. MODEL is a .keras file.
     """
+
+
+cli.add_command(score)
 
 
 @cli.command()

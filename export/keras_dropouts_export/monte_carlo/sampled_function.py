@@ -24,7 +24,6 @@ from keras_dropouts_export.tracing.inference_function import (
 from keras_dropouts_export.tracing.signature import Signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import in_place_of, with_weight_inputs
 
-METADATA = "keras_dropouts.monte_carlo"  # the key of the options in an artifact's metadata
 SIGNATURE_KEY = "serving_mc"
 MOMENTS = "moments_of_samples"  # how the names of operations begin that reduce samples
 DRAWS = "StatelessRandomUniformFullIntV2"  # the one random operation that Monte-Carlo dropout has

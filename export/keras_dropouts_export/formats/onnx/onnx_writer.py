@@ -15,7 +15,8 @@ from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_inte
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import SAMPLERS
 from keras_dropouts_export.formats.onnx.tf2onnx.gru_nodes import grus_marked, has_gru
-from keras_dropouts_export.monte_carlo.sampled_function import METADATA, sampled_function
+from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
+from keras_dropouts_export.options import METADATA
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 from keras_dropouts_export.tracing.portable import portable
