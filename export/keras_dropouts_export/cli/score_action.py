@@ -32,13 +32,15 @@ def _engine_held_back() -> Iterator[None]:
     """Hold back what an engine, its Java and its workers report; this process still complains."""
     logging.getLogger().setLevel(logging.CRITICAL)
     ours = sys.stderr
-    with open(os.dup(2), "w", encoding=ours.encoding, errors="backslashreplace") as terminal:
-        with held_back(shown_on_error=False):
-            sys.stderr = terminal
-            try:
-                yield
-            finally:
-                sys.stderr = ours
+    with (
+        open(os.dup(2), "w", encoding=ours.encoding, errors="backslashreplace") as terminal,
+        held_back(shown_on_error=False),
+    ):
+        sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = ours
 
 
 @contextmanager

@@ -44,12 +44,17 @@ _MODULES = {  # where each name is defined
     "spark_result_schema": "with_spark",
     "spark_udf": "with_spark",
 }
+_NEEDED = {"score_file": "pyarrow", "BeamModelHandler": "apache_beam"}
+_EXTRAS = {"pyarrow": "score", "apache_beam": "score,beam"}
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the module's
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _NEEDED:
+            package = _NEEDED[name]
+            requirements.check(f"{__name__}.{name} needs", (package,), _EXTRAS[package])
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

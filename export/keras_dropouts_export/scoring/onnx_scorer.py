@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +11,8 @@ import onnxruntime
 
 from keras_dropouts.arguments import check_int64, check_integer, invalid
 from keras_dropouts.noise.row_seeds import check_row_seeds, row_seeds, seeds_of_numbers
-from keras_dropouts_export.errors import said_by
-from keras_dropouts_export.options import METADATA, MonteCarlo
 from keras_dropouts_export.scoring.model_values import ModelValue
+from keras_dropouts_export.scoring.onnx_session import OnnxSession
 
 _CPU = ("CPUExecutionProvider",)
 
@@ -97,7 +94,7 @@ class OnnxScorer:
             raise invalid("providers", f"a list of names out of {known}", providers)
         self.batch_size, self.providers = batch_size, tuple(providers)
         self.intra_op_threads = intra_op_threads
-        self._opened: _Opened | None = None
+        self._opened: OnnxSession | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_opened": None}  # a session stays in its process
@@ -124,9 +121,9 @@ class OnnxScorer:
         return self._file.outputs
 
     @property
-    def _file(self) -> _Opened:
+    def _file(self) -> OnnxSession:
         if self._opened is None:
-            self._opened = _Opened(self)
+            self._opened = OnnxSession(self.path, self.providers, self.intra_op_threads)
         return self._opened
 
     def __call__(
@@ -199,63 +196,3 @@ def _numbers(value: Any, rows: int) -> np.ndarray:
         shown = f"{array.dtype} of shape {array.shape}" if not good else value
         raise invalid("row_numbers", expected, shown)
     return array
-
-
-class _Opened:
-    """The session of a scorer, and what its file says of itself."""
-
-    def __init__(self, scorer: OnnxScorer) -> None:
-        self.path = scorer.path
-        if not Path(self.path).is_file():
-            expected = "an .onnx file that exists"
-            raise FileNotFoundError(str(invalid("path", expected, self.path)))
-        self.session = _session(scorer)
-        found = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
-        self.sampling = None if found is None else self._sampling(found)
-        inputs = [ModelValue.of(each, self.path) for each in self.session.get_inputs()]
-        # The seeds are the last input, which has another name where the model has a "seed".
-        self.seed = inputs.pop().name if self.sampling is not None and inputs else ""
-        self.inputs = tuple(inputs)
-        self.outputs = tuple(ModelValue.of(x, self.path) for x in self.session.get_outputs())
-        batches = {value.batch for value in self.inputs} - {None}
-        if not self.inputs or batches - {1}:
-            expected = "an .onnx file that takes any number of rows, or one"
-            sizes = f"It takes {sorted(filter(None, batches))} rows." if batches else ""
-            raise invalid("path", expected, self.path, sizes or "It has no inputs.")
-        self.rows_at_once = 1 if batches else None
-
-    def _sampling(self, text: str) -> MonteCarlo:
-        sampling = MonteCarlo.from_json(text, self.path)
-        if not sampling.seeded:
-            expected = "an .onnx file whose dropout takes seeds"
-            way_out = f"It says {json.loads(text)['rng']!r}: export it without `rng`."
-            raise invalid("path", expected, self.path, way_out)
-        return sampling
-
-    def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        names = [value.name for value in self.outputs]
-        rows = len(next(iter(arrays.values())))
-        try:
-            found = dict(zip(names, self.session.run(names, arrays), strict=True))
-        except Exception as error:  # onnxruntime's own errors share no public base class
-            expected = "an .onnx file that onnxruntime runs"
-            raise invalid("path", expected, self.path, f"It does not: {said_by(error)}") from error
-        for name, x in found.items():
-            if x.shape[:1] != (rows,):
-                expected = "an .onnx file whose outputs have a row for each row of the inputs"
-                shown = f"{name!r} has shape {x.shape} for {rows} rows."
-                raise invalid("path", expected, self.path, shown)
-        return found
-
-
-def _session(scorer: OnnxScorer) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors alone
-    options.use_deterministic_compute = True
-    if scorer.intra_op_threads is not None:
-        options.intra_op_num_threads = scorer.intra_op_threads
-    try:
-        return onnxruntime.InferenceSession(scorer.path, options, list(scorer.providers))
-    except Exception as error:  # onnxruntime's own errors share no public base class
-        expected = "an .onnx file that onnxruntime loads"
-        raise invalid("path", expected, scorer.path, f"It does not: {said_by(error)}") from error

@@ -6,68 +6,37 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from json import dumps
 from pathlib import Path
 
 import numpy as np
 
 from keras_dropouts.arguments import check_flag, check_integer, invalid
-from keras_dropouts_export import requirements
-from keras_dropouts_export.errors import ScoringError
-from keras_dropouts_export.printable import printable
-from keras_dropouts_export.scoring.onnx_scorer import OnnxScorer
-
-requirements.check("Scoring files needs", ("pyarrow",), "score")
-
-from keras_dropouts_export.destination import (  # noqa: E402  (pyarrow was looked for first)
+from keras_dropouts_export.destination import (
     check_destination,
     put_in_place,
     workplace,
 )
-from keras_dropouts_export.scoring import engines  # noqa: E402
-from keras_dropouts_export.scoring.columns import check_free, flat_outputs  # noqa: E402
-from keras_dropouts_export.scoring.csv_copy import parquet_copy  # noqa: E402
-from keras_dropouts_export.scoring.data_tables import check_kind  # noqa: E402
-from keras_dropouts_export.scoring.parts import PartTask, Span, hash_of, spans_of  # noqa: E402
-from keras_dropouts_export.scoring.parts_folder import kept_parts  # noqa: E402
-from keras_dropouts_export.scoring.result_tables import (  # noqa: E402
+from keras_dropouts_export.errors import ScoringError
+from keras_dropouts_export.scoring import engines
+from keras_dropouts_export.scoring.columns import check_free, flat_outputs
+from keras_dropouts_export.scoring.csv_copy import parquet_copy
+from keras_dropouts_export.scoring.data_tables import check_kind
+from keras_dropouts_export.scoring.onnx_scorer import OnnxScorer
+from keras_dropouts_export.scoring.parts import PartTask, Span, hash_of, spans_of
+from keras_dropouts_export.scoring.parts_folder import kept_parts
+from keras_dropouts_export.scoring.result_tables import (
     Chunk,
     TableLayout,
     output_names,
     write_table,
 )
+from keras_dropouts_export.scoring.score_report import ScoreReport
 
 _PART_BYTES = 2**25  # of inputs and outputs that a range has, where it is not said
 _MOST_ROWS = 2**16
 _POLL = 0.2  # seconds between two looks at how far the workers are
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ScoreReport:
-    """What `score_file` did: where the result is, its rows and outputs, and the ranges of rows.
-
-    reused: how many of the ranges an earlier run had scored.
-    """
-
-    path: str
-    rows: int
-    outputs: tuple[str, ...]
-    ranges: int
-    reused: int
-
-    def to_json(self) -> str:
-        """Return the report as JSON text."""
-        return dumps(asdict(self), indent=2)
-
-    def __str__(self) -> str:
-        names = ", ".join(printable(name) for name in self.outputs)
-        text = f"{printable(self.path)}: {self.rows:,} rows with the outputs {names}"
-        if self.reused:
-            text += f"; {self.reused:,} of {self.ranges:,} parts were there from an earlier run"
-        return text
 
 
 def score_file(
