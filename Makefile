@@ -15,6 +15,7 @@ STAMP := $(VENV)/.installed
 OLDEST := .venv-oldest
 NIGHTLY := .venv-nightly
 PEERS := .venv-peers
+ENGINES := .venv-engines
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -63,7 +64,8 @@ endef
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
-	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile
+	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
+	test-engines
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -100,6 +102,9 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 		KERAS_BACKEND=$$backend $(BIN)/python $(PYTEST) $(ONLY_BACKENDS) \
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
+
+test-engines: $(STAMP) $(ENGINES)/.installed ## run the tests of scoring on Ray, Spark and Beam
+	$(BIN)/python -m pytest -q --engines --durations 5 tests/engines
 
 coverage: $(STAMP) ## measure which branches of both packages the tests run, on all backends
 	@rm -f .coverage .coverage.*
@@ -163,6 +168,16 @@ $(NIGHTLY)/.installed: pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(NIGHTLY),test,newest)
 	@$(NIGHTLY)/bin/python $(PIP) uninstall --yes keras keras-hub tensorflow tensorflow-text
 	$(nightly)
+
+# Spark needs Java. Neither Keras nor TensorFlow is there: scoring must do without them.
+$(ENGINES)/.installed: pyproject.toml constraints/engines.txt
+	@java -version 2>/dev/null || { echo "Installing Java, which Spark needs: apt-get install \
+	default-jre-headless"; apt-get update -qq && apt-get install -qq --yes default-jre-headless; }
+	@echo "Installing $(ENGINES): Ray, Spark, Beam and constraints/engines.txt"
+	@test -x $(ENGINES)/bin/python || $(call found,python3.11) -m venv $(ENGINES)
+	@$(ENGINES)/bin/python $(PIP) install --requirement constraints/engines.txt
+	@$(ENGINES)/bin/python $(PIP) install --no-deps --editable .
+	@touch $@
 
 .venv-3.%/.installed: pyproject.toml constraints/newest.txt
 	$(call install,$(if $(findstring /,$(OTHER)),$(OTHER),$(call found,python3.$*)),$(@D),test,newest)

@@ -16,6 +16,8 @@ import pytest
 import environments
 
 ROOT = Path(__file__).parents[1]
+# Folders of tests with environments of their own; `make test-engines` and its like run them.
+APART = ("engines", "runtimes", "servers")
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="of each test with 2 N cases and more, run every Nth",
     )
+    for name in APART:
+        help = f"run tests/{name}, too, which needs what `make test-{name}` installs"
+        parser.addoption(f"--{name}", action="store_true", help=help)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the folders of `APART` to the commands that install what they need."""
+    left = any(
+        collection_path == ROOT / "tests" / name and not config.getoption(f"--{name}")
+        for name in APART
+    )
+    return True if left else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -21,7 +21,8 @@ TEXT = (ROOT / "pyproject.toml").read_text()
 PROJECT = tomllib.loads(TEXT)["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # What a user installs, and the rest: tools, and what the tests alone need.
-USERS = ("export", "litert", "openvino", "plot")
+USERS = ("export", "litert", "openvino", "plot", "score")
+ENGINES = ("ray", "spark", "beam")  # they have an environment of their own
 TOOLS = {"build", "hatchling", "import-linter", "mypy", "packaging", "pytest", "pytest-xdist"}
 TOOLS |= {"pyright", "pytest-cov", "pyyaml", "ruff", "torch"}
 
@@ -62,6 +63,8 @@ def line_of(requirement: Requirement) -> int:
 
 
 EVERY = {each.name: each for each in requirements(*EXTRAS)}.values()
+OF_ENGINES = [Requirement(line) for name in ENGINES for line in EXTRAS[name]]
+TESTED = {each.name: each for each in requirements(*(set(EXTRAS) - set(ENGINES)))}.values()
 
 
 @pytest.mark.parametrize("requirement", EVERY, ids=lambda each: each.name)
@@ -82,7 +85,7 @@ def test_no_python_is_shut_out_above_the_oldest() -> None:
 
 @pytest.mark.parametrize(
     "requirement",
-    [each for each in EVERY if each.name not in TOOLS],
+    [each for each in TESTED if each.name not in TOOLS],
     ids=lambda each: each.name,
 )
 def test_the_oldest_pin_is_the_lower_bound(requirement: Requirement) -> None:
@@ -97,8 +100,24 @@ def test_the_oldest_pin_is_the_lower_bound(requirement: Requirement) -> None:
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
 def test_the_newest_pins_hold_every_requirement(python: str) -> None:
     newest = pins("newest", python)
-    for requirement in EVERY:
+    for requirement in TESTED:
         assert newest[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+@pytest.mark.parametrize("requirement", OF_ENGINES, ids=lambda each: each.name)
+def test_an_engine_is_tested_in_the_release_that_is_its_lower_bound(
+    requirement: Requirement,
+) -> None:
+    pin = pins("engines", "3.11")[canonicalize_name(requirement.name)]
+    assert pin.release[:2] == lower_bound(requirement).release[:2]
+    assert pin in requirement.specifier
+
+
+def test_the_engines_are_tested_without_keras_and_with_what_scoring_needs() -> None:
+    engines = pins("engines", "3.11")
+    assert not {"keras", "tensorflow", "onnx"} & set(engines)
+    for line in EXTRAS["score"]:
+        assert engines[canonicalize_name(Requirement(line).name)] in Requirement(line).specifier
 
 
 def test_the_newest_is_nowhere_older_than_the_oldest() -> None:

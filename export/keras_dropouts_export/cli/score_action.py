@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from keras_dropouts_export.cli.standard_streams import say
 from keras_dropouts_export.native_messages import held_back
-from keras_dropouts_export.scoring.score_file import Progress as Told
-from keras_dropouts_export.scoring.score_file import score_file
+from keras_dropouts_export.scoring.table_scoring import Progress as Told
+from keras_dropouts_export.scoring.table_scoring import score_file
 
 
 def score_with_progress(data: Path, out: Path, as_json: bool, options: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ keras_free.prepare("keras_dropouts.noise.row_seeds")
 
 if TYPE_CHECKING:
     from keras_dropouts_export.scoring.onnx_scorer import OnnxScorer
-    from keras_dropouts_export.scoring.score_file import score_file
+    from keras_dropouts_export.scoring.table_scoring import score_file
     from keras_dropouts_export.scoring.with_beam import BeamModelHandler
     from keras_dropouts_export.scoring.with_ray import RayScorer
     from keras_dropouts_export.scoring.with_spark import (
@@ -39,7 +39,7 @@ _MODULES = {  # where each name is defined
     "BeamModelHandler": "with_beam",
     "OnnxScorer": "onnx_scorer",
     "RayScorer": "with_ray",
-    "score_file": "score_file",
+    "score_file": "table_scoring",
     "spark_map_function": "with_spark",
     "spark_result_schema": "with_spark",
     "spark_udf": "with_spark",

@@ -156,7 +156,7 @@ class NpzTable:
     def __init__(self, path: Path, where: str) -> None:
         expected = "an .npz file of arrays, as numpy.savez writes it"
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 self.arrays = {name: np.asarray(archive[name]) for name in archive.files}
         except _DAMAGED as error:
             said = f"It cannot be read: {said_by(error)}"

@@ -9,7 +9,7 @@ from importlib import import_module
 from keras_dropouts.arguments import check_choice
 from keras_dropouts_export import requirements
 from keras_dropouts_export.errors import ScoringError, said_by
-from keras_dropouts_export.scoring.parts import PartTask, Span, work
+from keras_dropouts_export.scoring.parts import PartTask, Span
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Engine:
             ScoringError: if the engine itself fails.
         """
         if self.module is None:
-            all(work(task, span) for span in spans)  # it stops at the first one that has no part
+            all(task(span) for span in spans)  # it stops at the first one that has no part
             return
         try:
             import_module(f"keras_dropouts_export.scoring.{self.module}").run(task, spans, workers)

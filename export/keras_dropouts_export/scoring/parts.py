@@ -73,16 +73,20 @@ def open_table(path: Path, where: str) -> DataTable:
 class PartTask:
     """Scores a range of rows into a part; can be pickled and sent to another process.
 
-    data: the table; where: what errors call it; folder: where the parts are.
+    data: the table; where: what errors call it; folder: where the parts are; run: a name that no
+    other run has, made where it is not given.
     """
 
-    def __init__(self, data: Path, where: str, scorer: OnnxScorer, folder: Path) -> None:
+    def __init__(
+        self, data: Path, where: str, scorer: OnnxScorer, folder: Path, run: str | None = None
+    ) -> None:
         self.data, self.where, self.scorer, self.folder = data, where, scorer, folder
+        self.run = run or uuid.uuid4().hex
         self._table: DataTable | None = None
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: vars(self)[name] for name in ("data", "where", "scorer", "folder")}
+        return {name: vars(self)[name] for name in ("data", "where", "scorer", "folder", "run")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -94,13 +98,28 @@ class PartTask:
             self._table = open_table(self.data, self.where)
         return self._table
 
+    def check(self) -> None:
+        """Raise a clear error if the columns, or the numbers of the first row, do not fit.
+
+        Raises:
+            ValueError: naming the column.
+        """
+        self._columns()
+        if self.table.rows:
+            self.inputs(Span(0, 1))
+
+    def _columns(self) -> dict[str, list[str]]:
+        """Return the columns that each input is made of."""
+        names = self.table.names
+        return {value.name: columns_of(value, names, self.where) for value in self.scorer.inputs}
+
     def inputs(self, span: Span) -> dict[str, np.ndarray]:
         """Return what the model takes from a range of rows.
 
         Raises:
             ValueError: if columns are missing, damaged or do not fit.
         """
-        columns = {x.name: columns_of(x, self.table.names, self.where) for x in self.scorer.inputs}
+        columns = self._columns()
         names = [name for each in columns.values() for name in each]
         rows = self.table.read(*span, names)
         found = {}
@@ -138,7 +157,7 @@ class PartTask:
         """
         path = self.folder / part
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 names = [value.name for value in self.scorer.outputs]
                 return {name: archive[f"arr_{n}"] for n, name in enumerate(names)}
         except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
@@ -165,18 +184,15 @@ class PartTask:
         return found
 
 
-_held: dict[PartTask, str] = {}
+_held: dict[str, PartTask] = {}  # the task of the last run, by its name
 
 
 def work(task: PartTask, span: Span) -> bool:
     """Do a range of a task in a worker, which keeps the table and the model open for the next."""
-    key = f"{task.folder} {task.data}"
-    for held, name in _held.items():
-        if name == key:
-            return held(span)
-    _held.clear()
-    _held[task] = key
-    return task(span)
+    if task.run not in _held:
+        _held.clear()
+        _held[task.run] = task
+    return _held[task.run](span)
 
 
 def write_whole(path: Path, write: Callable[[Any], Any]) -> None:

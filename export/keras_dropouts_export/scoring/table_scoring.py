@@ -123,7 +123,7 @@ def score_file(
         task = _task(source, scorer, folder, mark)
         kept = [] if outputs_only else list(task.table.names)
         check_free(names, kept, task.where)
-        task.inputs(Span(0, min(1, task.table.rows)))  # what does not fit shows before all begins
+        task.check()
         spans = spans_of(task.table.rows, partition_size or _partition_size(scorer, batch_size))
         reused = _score(task, spans, place, workers, progress)
         if _mark(scorer) != mark:
