@@ -26,6 +26,6 @@ def check(
     if missing:
         raise ModuleNotFoundError(
             f"{what} {', '.join(missing)}. "
-            f"Install what they need: pip install 'keras-dropouts[{extra}]'",
+            f"Install what is missing: pip install 'keras-dropouts[{extra}]'",
             name=missing[0],
         )

@@ -105,7 +105,7 @@ except ModuleNotFoundError as error:
 """
     assert ran(script) == (
         "keras_dropouts_export and the command keras-dropouts need tensorflow. "
-        "Install what they need: pip install 'keras-dropouts[export]'\n"
+        "Install what is missing: pip install 'keras-dropouts[export]'\n"
     )
 
 

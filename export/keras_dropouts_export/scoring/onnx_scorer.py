@@ -148,6 +148,15 @@ class OnnxScorer:
 
         Raises:
             FileNotFoundError, ValueError: as a call does.
+
+        Example:
+
+        >>> import keras
+        >>> import keras_dropouts_export as kde
+        >>> model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(2, name="y")])
+        >>> report = kde.export_onnx(model, "y.onnx")
+        >>> kde.scoring.OnnxScorer("y.onnx").fitted({"x": [[1, 2]]})
+        (1, {'x': array([[1., 2.]], dtype=float32)})
         """
         if not isinstance(inputs, Mapping):
             raise invalid("inputs", "a dict of arrays by the names of the inputs", inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,11 @@ def _predict_function(scorer: OnnxScorer, row_numbers: bool) -> Callable[..., di
         flat = flat_outputs(scorer, outputs)
         return {name: x if x.ndim == 1 else x.reshape(len(x), -1) for name, x in flat.items()}
 
+    # Spark counts the parameters: with one alone it would want all columns in one array.
+    names = [f"column_{number}" for number in range(len(scorer.inputs) + row_numbers)]
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    signature = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    predict.__signature__ = signature  # type: ignore[attr-defined]
     return predict
 
 

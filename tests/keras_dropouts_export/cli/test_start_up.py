@@ -105,5 +105,5 @@ main()
     assert done.stdout == ""
     assert done.stderr == (
         f"Error: keras_dropouts_export and the command keras-dropouts need {missing}. "
-        "Install what they need: pip install 'keras-dropouts[export]'\n"
+        "Install what is missing: pip install 'keras-dropouts[export]'\n"
     )
