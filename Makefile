@@ -7,6 +7,8 @@ WORKERS ?= 2
 # Further arguments of pytest: on TensorFlow, and on JAX and PyTorch.
 ONLY ?=
 ONLY_BACKENDS ?=
+# Some of the runtimes: make runtimes RUNTIMES_ONLY='--runtimes OpenVINO'.
+RUNTIMES_ONLY ?=
 KILLS ?= 100
 FILES ?= 1000
 
@@ -16,6 +18,7 @@ OLDEST := .venv-oldest
 NIGHTLY := .venv-nightly
 PEERS := .venv-peers
 ENGINES := .venv-engines
+RUNTIMES := .venv-runtimes
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -65,7 +68,7 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines
+	test-engines runtimes test-runtimes
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -136,6 +139,12 @@ kills: $(STAMP) ## kill exports at every rename and at KILLS=100 random moments:
 hostile: $(STAMP) ## give FILES=1000 damaged and hostile files to the command line
 	$(BIN)/python benchmarks/hostile_files.py --files $(FILES)
 
+runtimes: $(STAMP) $(RUNTIMES)/.installed ## ask every runtime for every kind of artifact, into docs/runtimes.md
+	$(BIN)/python benchmarks/runtimes --again $(RUNTIMES_ONLY)
+
+test-runtimes: $(STAMP) $(RUNTIMES)/.installed ## run the tests that need Node, Chromium, OpenCV and tract
+	$(BIN)/python -m pytest -q tests/runtimes $(ONLY)
+
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce
 
@@ -155,6 +164,29 @@ constraints: $(STAMP) ## renew constraints/newest.txt: the newest release of eve
 $(PEERS): | $(STAMP)
 	@$(BIN)/python $(PIP) install --no-deps --target $@ \
 		timm torchvision || { mkdir -p $@; echo "timm and torchvision: left out"; }
+
+# Runtimes that are no packages of Python come from npm and Debian. The headers of onnxruntime for C++
+# are in no package of PyPI or Debian 12: they are taken out of a package of npm for another system.
+HEADERS := com.github.asus4.onnxruntime@0.4.9
+# Programs and, behind the colon, the packages of Debian that hold them.
+PROGRAMS := chromium:chromium node:nodejs npm:npm g++:g++
+
+$(RUNTIMES)/.installed: benchmarks/runtimes/requirements.txt benchmarks/runtimes/package.json
+	@echo "Installing $(RUNTIMES): OpenCV and tract from PyPI; onnxruntime-node, onnxruntime-web and" \
+		"the headers of onnxruntime from npm; where they are missing, programs by apt-get"
+	@missing=; for each in $(PROGRAMS); do \
+		command -v $${each%:*} >/dev/null || missing="$$missing $${each#*:}"; done; \
+	test -d /usr/include/nlohmann || missing="$$missing nlohmann-json3-dev"; \
+	test -z "$$missing" || { echo "apt-get install$$missing"; apt-get -qq update && \
+		apt-get -qq install --yes --no-install-recommends $$missing; } || \
+		{ echo "Install these by hand:$$missing" >&2; exit 1; }
+	@test -x $(RUNTIMES)/bin/python || $(PYTHON) -m venv $(RUNTIMES)
+	@$(RUNTIMES)/bin/python $(PIP) install --requirement benchmarks/runtimes/requirements.txt
+	@cp benchmarks/runtimes/package.json $(RUNTIMES)
+	@cd $(RUNTIMES) && npm install --silent --no-audit --no-fund --ignore-scripts --no-package-lock
+	@cd $(RUNTIMES) && npm pack --silent $(HEADERS) >/dev/null && mkdir -p include && tar -xzf com.github.*.tgz \
+		-C include --strip-components 7 --wildcards '*/ios-arm64/*/Headers/*.h' && rm com.github.*.tgz
+	@touch $@
 
 $(STAMP): pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(VENV),dev,newest)

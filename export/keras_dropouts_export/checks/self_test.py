@@ -19,6 +19,9 @@ from keras_dropouts_export.formats.format import Arrays, Exported, unreadable
 from keras_dropouts_export.printable import printable
 
 ROWS = 2
+# Of the rows, over and over: one beyond 32 bits and one below zero, so that a runtime that computes
+# them in 32 bits is found; within 2**53, so that languages whose numbers are doubles read them.
+ROW_SEEDS = (2**40 + 5, -3)
 _STORED = 256  # numbers of an output; of a larger one they are spread over it
 _MULTIPLIER, _MODULUS = 40503, 2**16
 _LOOSER = 10.0  # than the comparison of an export: other runtimes round in other orders
@@ -35,6 +38,9 @@ def made_for(exported: Exported) -> str | None:
         return None
     function = exported.served
     _, drawn, _ = next(trial_inputs(function, batch_sizes=(ROWS,)))
+    if exported.sampling is not None:
+        seed = function.inputs[-1].name
+        drawn = {**drawn, seed: np.resize(np.array(ROW_SEEDS, "int64"), drawn[seed].shape)}
     described = {name: _described(x, function.chosen is None) for name, x in drawn.items()}
     try:
         outputs = function.expected({name: values_of(each) for name, each in described.items()})

@@ -118,6 +118,23 @@ def test_openvino_computes_the_masks_wrongly_and_is_found(tmp_path: Path) -> Non
     assert not kde.self_test(path, _openvino(path))
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_seeds_need_more_than_32_bits_and_are_exact_in_doubles(
+    chosen: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.onnx"
+    rows = {"sample_inputs": np.full((3, 6), 0.3, "float32")} if chosen else {}
+    kde.export_onnx(_dense(), path, samples=3, reduce=None, **rows)
+    properties = {each.key: each.value for each in onnx.load(path).metadata_props}
+    seeds = json.loads(properties["keras_dropouts.self_test"])["inputs"]["seed"]["values"]
+    assert seeds[:2] == [2**40 + 5, -3][: len(seeds)]
+    assert all(int(float(seed)) == seed for seed in seeds)
+    right = _onnxruntime(path)
+    for bits in (0xFFFFFFFF, 0x7FFFFFFF):
+        wrong = kde.self_test(path, lambda x, bits=bits: right({**x, "seed": x["seed"] & bits}))
+        assert not wrong.ok
+
+
 def test_the_formula_of_the_docs(tmp_path: Path) -> None:
     found = values_of({"dtype": "float32", "shape": [2, 3], "offset": -0.5})
     assert found.dtype == np.float32

@@ -1,0 +1,50 @@
+"""What docs/runtimes.md says of other runtimes, asked again of a few artifacts each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import outcomes
+import pytest
+from artifacts import Artifact
+from runtime_table import ROOT, RUNTIMES, Runtime
+
+RUNTIME: dict[str, Runtime] = {each.name: each for each in RUNTIMES}
+LIMIT = 300.0  # seconds, on a busy machine
+ONNXRUNTIME = ("onnxruntime-node", "onnxruntime-web, wasm")
+OTHERS = ("OpenVINO", "OpenCV", "tract", "tract, fixed shapes")
+
+
+@pytest.mark.parametrize("artifact", ["dense", "mc samples", "mc rows"])
+@pytest.mark.parametrize("runtime", ONNXRUNTIME)
+def test_onnxruntime_in_javascript_draws_the_masks_of_keras(
+    runtime: str, artifact: str, folders: dict[str, Path], named: dict[str, Artifact]
+) -> None:
+    found = RUNTIME[runtime].try_on(named[artifact], folders[artifact], LIMIT)
+    assert found.kind == outcomes.EQUAL, found
+    assert found.masks is (True if named[artifact].samples else None)
+    assert found.error is not None
+    assert found.error < 1e-5
+
+
+@pytest.mark.parametrize("artifact", ["dense", "dict"])
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_other_runtimes_answer_as_keras_does_where_nothing_is_drawn(
+    runtime: str, artifact: str, folders: dict[str, Path], named: dict[str, Artifact]
+) -> None:
+    found = RUNTIME[runtime].try_on(named[artifact], folders[artifact], LIMIT)
+    assert found.kind == outcomes.EQUAL, found
+    assert found.error is not None
+    assert found.error < 1e-5
+
+
+@pytest.mark.parametrize("artifact", ["lstm masked", "mc samples", "mc rows"])
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_other_runtimes_do_what_the_table_says(
+    runtime: str, artifact: str, folders: dict[str, Path], named: dict[str, Artifact]
+) -> None:
+    said = json.loads((ROOT / "docs" / "runtimes.json").read_text(encoding="utf-8"))
+    found = RUNTIME[runtime].try_on(named[artifact], folders[artifact], LIMIT)
+    assert found.kind == said[runtime][artifact]["kind"], found
+    assert found.masks == said[runtime][artifact].get("masks")
