@@ -43,34 +43,34 @@ def main() -> int:
         for each in RUNTIMES
         if not asked.runtimes or any(part in each.name for part in asked.runtimes)
     ]
-    load = os.getloadavg()[0]
     folders = {each.name: _made(each, asked.folder, asked.again) for each in artifacts}
-    results = _known(artifacts=[each.name for each in ARTIFACTS])
+    words = f"`make runtimes`; {report.machine()}; load {os.getloadavg()[0]:.1f} at the start."
     for runtime in runtimes:
-        row = results.setdefault(runtime.name, {})
         for artifact in artifacts:
             begin = time.perf_counter()
             found = runtime.try_on(artifact, folders[artifact.name], asked.limit)
-            row[artifact.name] = found
             seconds = f"{time.perf_counter() - begin:5.1f} s"
             shown = f"{runtime.name:<26} {artifact.name:<15} {seconds}  {report.cell(found)}"
             print(f"{shown}  {found.reason}".rstrip(), flush=True)
-        _write(results, f"`make runtimes`; {report.machine()}; load {load:.1f} at the start.")
-    print(report.table(ARTIFACTS, RUNTIMES, results))
+            results = _known()  # of this moment: another run may have added to them
+            results[runtime.name][artifact.name] = found
+            _write(results, words)
+    print(report.table(ARTIFACTS, RUNTIMES, _known()))
     return 0
 
 
-def _known(artifacts: list[str]) -> report.Results:
+def _known() -> report.Results:
     """Return the outcomes of former runs, of artifacts and runtimes that there still are."""
     path = DOCS / "runtimes.json"
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {
-        each.name: {
-            name: Outcome(**rows[each.name][name])
-            for name in artifacts
-            if name in rows.get(each.name, {})
+        runtime.name: {
+            artifact.name: Outcome(**row[artifact.name])
+            for artifact in ARTIFACTS
+            if artifact.name in row
         }
-        for each in RUNTIMES
+        for runtime in RUNTIMES
+        for row in [rows.get(runtime.name, {})]
     }
 
 

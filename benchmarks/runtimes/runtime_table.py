@@ -26,7 +26,8 @@ class Runtime:
     """One runtime, and the format that it runs.
 
     name: in the table; worker: a function of python_runtimes.py, "node", or for onnxruntime-web
-    its provider; kind: which program runs it.
+    its provider; kind: which program runs it; cases: how many it is asked, None for all; limits:
+    what `audit(path, runtime=...)` calls it.
     """
 
     name: str
@@ -34,10 +35,13 @@ class Runtime:
     kind: str = "python"
     format: str = "onnx"
     note: str = ""
+    cases: int | None = None
+    limits: str | None = None
 
     def try_on(self, artifact: Artifact, folder: Path, limit: float) -> Outcome:
         """Return what becomes of an artifact in `folder` within `limit` seconds."""
         given = exchange.read(folder / CASES)
+        given["cases"] = given["cases"][: self.cases]
         if self.format in given["refused"]:
             return Outcome(outcomes.NOT_WRITTEN, reason=given["refused"][self.format])
         path = folder / FORMATS[self.format][0]
@@ -48,8 +52,9 @@ class Runtime:
                 return Outcome(outcomes.SLOW, reason=f"{limit:.0f} s")
             return outcomes.outcome(artifact, given, state)
         with tempfile.TemporaryDirectory() as place:
-            answers = Path(place) / "answers.json"
-            command = [*self._command(), str(path), str(folder / CASES), str(answers)]
+            cases, answers = Path(place) / CASES, Path(place) / "answers.json"
+            exchange.write(cases, given)
+            command = [*self._command(), str(path), str(cases), str(answers)]
             try:
                 done = subprocess.run(command, capture_output=True, timeout=limit, check=False)
             except subprocess.TimeoutExpired:
@@ -66,16 +71,39 @@ class Runtime:
 
 
 RUNTIMES = (
-    Runtime("onnxruntime", "onnxruntime", note="Python, CPU"),
+    Runtime("onnxruntime", "onnxruntime", note="Python, CPU", limits="onnxruntime"),
     Runtime("onnxruntime, unoptimized", "onnxruntime_plain", note="Python, CPU, `ORT_DISABLE_ALL`"),
-    Runtime("onnxruntime-node", "node", "node", note="CPU"),
-    Runtime("onnxruntime-web, wasm", "wasm", "browser", note="in headless Chromium"),
-    Runtime("onnxruntime-web, WebGPU", "webgpu", "browser", note="in headless Chromium"),
-    Runtime("OpenVINO", "openvino", note="CPU, `INFERENCE_PRECISION_HINT` f32"),
-    Runtime("onnx reference", "reference", note="`onnx.reference.ReferenceEvaluator`"),
-    Runtime("OpenCV", "opencv", "apart", note="`cv2.dnn.readNetFromONNX`, CPU"),
-    Runtime("tract", "tract", "apart", note="dynamic dimensions"),
-    Runtime("tract, fixed shapes", "tract_fixed", "apart", note="`set_input_fact` with all sizes"),
+    Runtime("onnxruntime-node", "node", "node", note="CPU", limits="onnxruntime-node"),
+    Runtime(
+        "onnxruntime-web, wasm",
+        "wasm",
+        "browser",
+        note="in headless Chromium",
+        limits="onnxruntime-web-wasm",
+    ),
+    Runtime(
+        "onnxruntime-web, WebGPU",
+        "webgpu",
+        "browser",
+        note="in headless Chromium",
+        limits="onnxruntime-web-webgpu",
+    ),
+    Runtime("OpenVINO", "openvino", note="CPU, `INFERENCE_PRECISION_HINT` f32", limits="openvino"),
+    Runtime(
+        "onnx reference",
+        "reference",
+        note="`onnx.reference.ReferenceEvaluator`",
+        limits="onnx-reference",
+    ),
+    Runtime("OpenCV", "opencv", "apart", note="`cv2.dnn.readNetFromONNX`, CPU", limits="opencv"),
+    Runtime("tract", "tract", "apart", note="dynamic dimensions", limits="tract"),
+    Runtime(
+        "tract, fixed shapes",
+        "tract_fixed",
+        "apart",
+        note="`set_input_fact` with all sizes",
+        limits="tract-fixed-shapes",
+    ),
     Runtime("LiteRT", "litert", format="litert", note="interpreter with XNNPACK"),
     Runtime(
         "TFSMLayer",
@@ -83,5 +111,7 @@ RUNTIMES = (
         format="saved_model",
         note="`keras.layers.TFSMLayer`, with the `dtype` of the inputs",
     ),
-    Runtime("saved_model_cli", "saved_model_cli", format="saved_model", note="`run`"),
+    Runtime(
+        "saved_model_cli", "saved_model_cli", format="saved_model", note="`run`, all rows", cases=1
+    ),
 )

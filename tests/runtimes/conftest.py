@@ -15,19 +15,27 @@ import runtime_table
 from artifacts import ARTIFACTS, Artifact
 
 NAMED = {artifact.name: artifact for artifact in ARTIFACTS}
-MADE = ("dense", "dict", "lstm masked", "mc samples", "mc rows")
+
+
+class Folders(dict[str, Path]):
+    """The folders of artifacts by their names, each made as an ONNX file when it is asked for."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self.place = place
+
+    def __missing__(self, name: str) -> Path:
+        folder = self.place / name.replace(" ", "_")
+        making.make(NAMED[name], folder, formats=("onnx",))
+        self[name] = folder
+        return folder
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Make the artifacts as ONNX files, with Keras's own answers, once."""
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """Make artifacts with Keras's own answers beside them, each once."""
     assert (runtime_table.VENV / ".installed").exists(), "make test-runtimes makes what is missing"
-    place = tmp_path_factory.mktemp("artifacts")
-    found = {}
-    for name in MADE:
-        found[name] = place / name.replace(" ", "_")
-        making.make(NAMED[name], found[name], formats=("onnx",))
-    return found
+    return Folders(tmp_path_factory.mktemp("artifacts"))
 
 
 @pytest.fixture(scope="session")

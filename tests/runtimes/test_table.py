@@ -7,8 +7,11 @@ from pathlib import Path
 
 import outcomes
 import pytest
-from artifacts import Artifact
+from artifacts import ARTIFACTS, Artifact
 from runtime_table import ROOT, RUNTIMES, Runtime
+
+import keras_dropouts_export as kde
+from keras_dropouts_export.formats.onnx.runtime_limits import RUNTIMES as LIMITS
 
 RUNTIME: dict[str, Runtime] = {each.name: each for each in RUNTIMES}
 LIMIT = 300.0  # seconds, on a busy machine
@@ -48,3 +51,16 @@ def test_other_runtimes_do_what_the_table_says(
     found = RUNTIME[runtime].try_on(named[artifact], folders[artifact], LIMIT)
     assert found.kind == said[runtime][artifact]["kind"], found
     assert found.masks == said[runtime][artifact].get("masks")
+
+
+@pytest.mark.parametrize("artifact", [each.name for each in ARTIFACTS])
+def test_the_audit_says_what_each_runtime_really_did(
+    artifact: str, folders: dict[str, Path], named: dict[str, Artifact]
+) -> None:
+    said = json.loads((ROOT / "docs" / "runtimes.json").read_text(encoding="utf-8"))
+    known = [runtime for runtime in RUNTIMES if runtime.limits is not None]
+    assert {runtime.limits for runtime in known} == set(LIMITS)
+    for runtime in known:
+        found = outcomes.Outcome(**said[runtime.name][artifact])
+        report = kde.audit(folders[artifact] / "model.onnx", runtime=runtime.limits)
+        assert report.ok == found.ok, f"{runtime.name}: {found}\n{report}"

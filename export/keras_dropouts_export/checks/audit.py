@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
-from keras_dropouts_export.formats.finding import Finding, Findings
+from keras_dropouts_export.formats.finding import Finding, Findings, RuntimeFinding
 from keras_dropouts_export.formats.saved_model.saved_model_audit import graph_findings
 from keras_dropouts_export.printable import printable
 
@@ -19,6 +19,9 @@ from keras_dropouts_export.printable import printable
 @dataclass(frozen=True)
 class AuditReport:
     """What `audit` found. `ok` says that there is nothing that must not be there.
+
+    `runtime_ops` holds what the `runtime` that was asked about is known to refuse or to compute
+    wrongly, of each kind the first operation.
 
     Example:
 
@@ -38,11 +41,14 @@ class AuditReport:
     state_writes: tuple[Finding, ...]
     unknown_ops: tuple[Finding, ...]
     host_ops: tuple[Finding, ...]
+    runtime: str | None = None
+    runtime_ops: tuple[RuntimeFinding, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether no operation is left that a served model must not have."""
-        return not (self.random_ops or self.state_writes or self.unknown_ops or self.host_ops)
+        everywhere = self.random_ops or self.state_writes or self.unknown_ops or self.host_ops
+        return not (everywhere or self.runtime_ops)
 
     def __str__(self) -> str:
         lines = [f"audit of {printable(self.path)} ({self.format}, {self.operations} operations)"]
@@ -54,6 +60,9 @@ class AuditReport:
         ):
             lines.append(f"  {label}: {len(findings) or 'none'}")
             lines += [f"    {finding}" for finding in findings]
+        if self.runtime is not None:
+            lines.append(f"  limits of {self.runtime}: {len(self.runtime_ops) or 'none known'}")
+            lines += [f"    {finding}" for finding in self.runtime_ops]
         return "\n".join(lines)
 
     def to_json(self) -> str:
@@ -61,7 +70,9 @@ class AuditReport:
         return json.dumps({"ok": self.ok, **asdict(self)}, indent=2)
 
 
-def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditReport:
+def audit(
+    path: str | os.PathLike[str], allow: Iterable[str] = (), runtime: str | None = None
+) -> AuditReport:
     """Return what an artifact holds that must not be served.
 
     These are operations that draw random numbers, write state, are unknown to the format, or reach
@@ -73,10 +84,17 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
     Args:
         path: An artifact of any format that this package exports.
         allow: Types of operations that are not reported, where one knows why they are there.
+        runtime: None, or of an .onnx file the runtime that is to serve it: "onnxruntime",
+            "onnxruntime-node", "onnxruntime-web-wasm", "onnxruntime-web-webgpu", "openvino",
+            "opencv", "tract", "tract-fixed-shapes" (with the size of every dimension told) or
+            "onnx-reference". The report then names what that runtime was seen to refuse, or to
+            compute wrongly without a word; docs/runtimes.md shows on which files. What it does not
+            name was not seen to fail, which is no promise: run the file's self-test there.
 
     Raises:
         FileNotFoundError: if nothing is there.
-        ValueError: if what is there is of no such format, or cannot be read.
+        ValueError: if what is there is of no such format, or cannot be read, or if `runtime` is
+            none of these, or is given for another format.
 
     Example:
 
@@ -88,11 +106,17 @@ def audit(path: str | os.PathLike[str], allow: Iterable[str] = ()) -> AuditRepor
     >>> onnx.save(onnx.helper.make_model(graph), "g.onnx")
     >>> [str(finding) for finding in kde.audit("g.onnx").random_ops]
     ["RandomNormal 'noise' in the main graph"]
+    >>> kde.audit("g.onnx", runtime="openvino").runtime_ops
+    ()
     """
     if isinstance(path, (str, os.PathLike)):
         recover(Path(os.path.abspath(path)))
     found = format_at(path)
-    return _report(str(path), found.name, found.findings(Path(path)), allow)
+    limits = () if runtime is None else found.runtime_findings(Path(path), runtime)
+    report = _report(str(path), found.name, found.findings(Path(path)), allow)
+    allowed = frozenset(allow)
+    kept = tuple(each for each in limits if each.op not in allowed)
+    return replace(report, runtime=runtime, runtime_ops=kept)
 
 
 def audit_graph(graph: Any, name: str, allow: Iterable[str] = ()) -> AuditReport:

@@ -20,6 +20,23 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class RuntimeFinding:
+    """An operation that a runtime refuses or computes wrongly, in which version, and how."""
+
+    finding: Finding
+    version: str
+    reason: str
+
+    @property
+    def op(self) -> str:
+        """The type of the operation."""
+        return self.finding.op
+
+    def __str__(self) -> str:
+        return f"{self.finding}: {self.reason} ({self.version})"
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that must not be in a served model, and the number of operations that were looked at.
 

@@ -13,7 +13,7 @@ import numpy as np
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.formats.finding import Findings
+from keras_dropouts_export.formats.finding import Findings, RuntimeFinding
 from keras_dropouts_export.options import MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
@@ -147,6 +147,16 @@ class Format(ABC):
         Raises:
             ValueError: if the artifact cannot be read.
         """
+
+    def runtime_findings(self, path: Path, runtime: str) -> tuple[RuntimeFinding, ...]:
+        """Return what a runtime is known to refuse of an artifact, or to compute wrongly.
+
+        Raises:
+            ValueError: if nothing is known of such a runtime, or the artifact cannot be read.
+        """
+        raise invalid(
+            "runtime", f"None for {self.title}: limits are known for runtimes of ONNX", runtime
+        )
 
     @abstractmethod
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:

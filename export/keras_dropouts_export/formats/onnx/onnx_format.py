@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_dropouts.arguments import check_choice, invalid, is_integer
 from keras_dropouts_export.destination.layout import Move
-from keras_dropouts_export.formats.finding import Findings
+from keras_dropouts_export.formats.finding import Findings, RuntimeFinding
 from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
 from keras_dropouts_export.formats.onnx import (
     large_weights_files,
@@ -16,6 +16,7 @@ from keras_dropouts_export.formats.onnx import (
     onnx_audit,
     onnx_runtime,
     onnx_writer,
+    runtime_limits,
 )
 from keras_dropouts_export.formats.onnx.large_weights import data_file
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter, draw_nodes
@@ -118,6 +119,9 @@ class OnnxFormat(Format):
 
     def findings(self, path: Path) -> Findings:
         return onnx_audit.findings(path)
+
+    def runtime_findings(self, path: Path, runtime: str) -> tuple[RuntimeFinding, ...]:
+        return runtime_limits.runtime_findings(path, runtime)
 
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
         return onnx_runtime.session_runs(path, function)
