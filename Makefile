@@ -143,7 +143,7 @@ runtimes: $(STAMP) $(RUNTIMES)/.installed ## ask every runtime for every kind of
 	$(BIN)/python benchmarks/runtimes --again $(RUNTIMES_ONLY)
 
 test-runtimes: $(STAMP) $(RUNTIMES)/.installed ## run the tests that need Node, Chromium, OpenCV and tract
-	$(BIN)/python -m pytest -q tests/runtimes $(ONLY)
+	$(BIN)/python -m pytest -q --runtimes --durations 5 tests/runtimes $(ONLY)
 
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce
