@@ -19,6 +19,8 @@ NIGHTLY := .venv-nightly
 PEERS := .venv-peers
 ENGINES := .venv-engines
 RUNTIMES := .venv-runtimes
+SERVERS := .venv-servers
+MLFLOW := .venv-mlflow
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -46,6 +48,8 @@ found = $(or $(shell $(1) -c '' 2>/dev/null && echo $(1)),$(lastword $(sort $(wi
 OTHER = $(if $(filter file,$(origin PYTHON)),python3.13,$(PYTHON))
 OTHER_VENV = .venv-$(patsubst python%,%,$(notdir $(OTHER)))
 
+comma := ,
+
 # $(call install,PYTHON,FOLDER,EXTRA,VERSIONS): make a virtual environment, or bring it up to date.
 define install
 @command -v $(1) >/dev/null || { echo \
@@ -68,7 +72,7 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines runtimes test-runtimes
+	test-engines runtimes test-runtimes test-servers
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -108,6 +112,10 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 
 test-engines: $(STAMP) $(ENGINES)/.installed ## run the tests of scoring on Ray, Spark and Beam
 	$(BIN)/python -m pytest -q --engines --durations 5 tests/engines
+
+# One after the other: each asks a server for all that this machine has.
+test-servers: $(STAMP) $(SERVERS)/.installed $(MLFLOW)/.installed ## start model servers and ask them
+	$(BIN)/python -m pytest -q --servers tests/servers
 
 coverage: $(STAMP) ## measure which branches of both packages the tests run, on all backends
 	@rm -f .coverage .coverage.*
@@ -193,6 +201,17 @@ $(STAMP): pyproject.toml constraints/newest.txt
 
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)
+
+# Servers and clients, without TensorFlow; pyspark alone is 450 MB.
+$(SERVERS)/.installed: constraints/servers.txt
+	@echo "Installing $(SERVERS): $$($(PYTHON) --version) and constraints/servers.txt"
+	@test -x $(SERVERS)/bin/python || $(PYTHON) -m venv $(SERVERS)
+	@$(SERVERS)/bin/python $(PIP) install --requirement constraints/servers.txt
+	@touch $@
+
+# What packages a model for MLflow, as a user has it.
+$(MLFLOW)/.installed: pyproject.toml constraints/newest.txt
+	$(call install,$(PYTHON),$(MLFLOW),export$(comma)mlflow,newest)
 
 # Nightly builds take the place of the releases, and pip knows them by other names: it is made anew.
 $(NIGHTLY)/.installed: pyproject.toml constraints/newest.txt

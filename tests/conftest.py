@@ -43,7 +43,7 @@ def wheel(built: environments.Built) -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options for runs that have no time for every case."""
+    """Add the options for runs that have no time for every case, or have more at hand."""
     parser.addoption(
         "--zoo-third",
         action="store_true",

@@ -64,7 +64,9 @@ def line_of(requirement: Requirement) -> int:
 
 EVERY = {each.name: each for each in requirements(*EXTRAS)}.values()
 OF_ENGINES = [Requirement(line) for name in ENGINES for line in EXTRAS[name]]
-TESTED = {each.name: each for each in requirements(*(set(EXTRAS) - set(ENGINES)))}.values()
+# MLflow is in environments of its own, which `make test-servers` makes.
+APART = {*ENGINES, "mlflow"}
+TESTED = {each.name: each for each in requirements(*(set(EXTRAS) - APART))}.values()
 
 
 @pytest.mark.parametrize("requirement", EVERY, ids=lambda each: each.name)
@@ -118,6 +120,11 @@ def test_the_engines_are_tested_without_keras_and_with_what_scoring_needs() -> N
     assert not {"keras", "tensorflow", "onnx"} & set(engines)
     for line in EXTRAS["score"]:
         assert engines[canonicalize_name(Requirement(line).name)] in Requirement(line).specifier
+def test_the_extra_for_mlflow_begins_at_the_release_that_is_asked() -> None:
+    (mlflow,) = (Requirement(line) for line in EXTRAS["mlflow"])
+    pin = pins("servers", "3.11")["mlflow"]
+    assert pin in mlflow.specifier
+    assert pin.release[:2] == lower_bound(mlflow).release
 
 
 def test_the_newest_is_nowhere_older_than_the_oldest() -> None:

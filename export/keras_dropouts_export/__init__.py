@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from keras_dropouts_export.models.freeze import freeze_dropout
     from keras_dropouts_export.models.strip import StripReport, strip_dropout, strip_report
     from keras_dropouts_export.report import ExportReport
+    from keras_dropouts_export.serving.package import package
+    from keras_dropouts_export.serving.package_report import PackageReport
 
 __all__ = [
     "AuditReport",
     "DoctorReport",
     "ExportError",
     "ExportReport",
+    "PackageReport",
     "ParityReport",
     "SelfTestReport",
     "StripReport",
@@ -47,6 +50,7 @@ __all__ = [
     "export_openvino",
     "export_saved_model",
     "freeze_dropout",
+    "package",
     "scoring",
     "self_test",
     "strip_dropout",
@@ -59,6 +63,7 @@ _MODULES = {  # where each public name is defined
     "DoctorReport": "diagnosis",
     "ExportError": "errors",
     "ExportReport": "report",
+    "PackageReport": "serving.package_report",
     "ParityReport": "checks.parity",
     "SelfTestReport": "checks.self_test",
     "StripReport": "models.strip",
@@ -69,6 +74,7 @@ _MODULES = {  # where each public name is defined
     "export_openvino": "api.to_openvino",
     "export_saved_model": "api.to_saved_model",
     "freeze_dropout": "models.freeze",
+    "package": "serving.package",
     "self_test": "checks.self_test",
     "strip_dropout": "models.strip",
     "strip_report": "models.strip",

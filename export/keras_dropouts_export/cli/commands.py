@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from keras_dropouts_export import formats
-from keras_dropouts_export.cli import quiet_start, user_modules
+from keras_dropouts_export.cli import quiet_start, serving_commands, user_modules
 from keras_dropouts_export.cli.sampling_options import sampling_options
 from keras_dropouts_export.cli.score_command import score
 
@@ -219,6 +219,9 @@ def doctor(model: Path, opset: int, inputs: Path | None, as_json: bool) -> None:
     from keras_dropouts_export.cli import actions
 
     sys.exit(0 if actions.doctor(model, opset, as_json, inputs) else 1)
+
+
+cli.add_command(serving_commands.package)
 
 
 def _sampling_arguments(given: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class KerasFile:
     suffixes: tuple[str, ...] = (".keras",)
     title: str = "a .keras file"
     is_folder: bool = False
+    argument: str = "path"
     refused_suffixes: tuple[str, ...] = ()
 
     def files(self, path: Path) -> tuple[Path, ...]:

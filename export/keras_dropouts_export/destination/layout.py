@@ -19,8 +19,13 @@ class Layout(Protocol):
 
     suffixes: how its file names end, in small letters, none for a folder; refused_suffixes: how a
     folder's name must not end, since that says that it is a file; title: what it is, in a
-    sentence; is_folder: whether it is a folder.
+    sentence; is_folder: whether it is a folder; argument: what the function that writes it calls
+    its path, which errors name.
     """
+
+    @property
+    def argument(self) -> str:
+        """What the function that writes it calls its path."""
 
     @property
     def suffixes(self) -> tuple[str, ...]:

@@ -34,29 +34,30 @@ def check_destination(path: str | os.PathLike[str], layout: Layout, overwrite: b
         FileExistsError: if something is there and `overwrite` is False.
     """
     check_flag(overwrite, "overwrite")
-    target = _absolute(path)
+    argument = layout.argument
+    target = _absolute(path, argument)
     _check_suffix(target, path, layout)
     folder = target.parent
     if not folder.exists():
-        raise FileNotFoundError(str(invalid("path", "a path in an existing folder", str(path))))
+        raise FileNotFoundError(str(invalid(argument, "a path in an existing folder", str(path))))
     if not folder.is_dir():
-        raise NotADirectoryError(str(invalid("path", "a path in a folder", str(path))))
+        raise NotADirectoryError(str(invalid(argument, "a path in a folder", str(path))))
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(str(invalid("path", "a path in a writable folder", str(path))))
+        raise PermissionError(str(invalid(argument, "a path in a writable folder", str(path))))
     recover(target)
     check_replaceable(target, layout, overwrite)
     return target
 
 
-def _absolute(path: str | os.PathLike[str]) -> Path:
+def _absolute(path: str | os.PathLike[str], argument: str) -> Path:
     if not isinstance(path, (str, os.PathLike)):
-        raise invalid("path", "a path", path)
+        raise invalid(argument, "a path", path)
     text = os.fspath(path)
     if not isinstance(text, str):
-        raise invalid("path", "a path of text", text)
+        raise invalid(argument, "a path of text", text)
     name = Path(text).name
     if "\0" in text or name in ("", ".."):
-        raise invalid("path", "a path that ends in a name", text)
+        raise invalid(argument, "a path that ends in a name", text)
     return Path(os.path.realpath(Path(text).parent)) / name
 
 
@@ -64,11 +65,10 @@ def _check_suffix(target: Path, path: str | os.PathLike[str], layout: Layout) ->
     suffix = target.suffix.lower()
     if layout.suffixes and suffix not in layout.suffixes:
         expected = f"a file name that ends in {' or '.join(layout.suffixes)}"
-        raise invalid("path", expected, str(path))
+        raise invalid(layout.argument, expected, str(path))
     if suffix in layout.refused_suffixes:
-        raise invalid(
-            "path", f"the name of a folder, without the suffix {target.suffix}", str(path)
-        )
+        expected = f"the name of a folder, without the suffix {target.suffix}"
+        raise invalid(layout.argument, expected, str(path))
 
 
 def taken(target: Path) -> FileExistsError:
@@ -90,45 +90,47 @@ def check_replaceable(target: Path, layout: Layout, overwrite: bool) -> None:
     if there and not overwrite:
         raise taken(there[0])
     for each in there:
-        _check_kind(each, layout.is_folder)
+        _check_kind(each, layout)
     if not there:
         return
     if layout.is_folder and not layout.recognizes(target) and any(target.iterdir()):
-        raise invalid("path", f"{layout.title} to overwrite", str(target), "It is something else.")
+        expected = f"{layout.title} to overwrite"
+        raise invalid(layout.argument, expected, str(target), "It is something else.")
     foreign = layout.foreign(target)
     if foreign:
         names = ", ".join(repr(str(each)) for each in foreign[:_SHOWN])
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise invalid(
-            "path",
+            layout.argument,
             f"{layout.title} to overwrite, and nothing that is no part of it",
             str(target),
             f"No part of it: {names}{more}. Move that away, or choose another path.",
         )
     for each in (*there, *(inner for top in there for inner in top.rglob("*"))):
-        _check_writable(each)
+        _check_writable(each, layout.argument)
 
 
-def _check_kind(path: Path, is_folder: bool) -> None:
+def _check_kind(path: Path, layout: Layout) -> None:
+    argument, is_folder = layout.argument, layout.is_folder
     mode = os.lstat(path).st_mode
     kind = _OTHER_KINDS.get(stat.S_IFMT(mode))
     expected = "a folder to overwrite" if is_folder else "a file to overwrite"
     if kind is not None:
-        raise invalid("path", expected, str(path), f"It is {kind}, which is never replaced.")
+        raise invalid(argument, expected, str(path), f"It is {kind}, which is never replaced.")
     if stat.S_ISDIR(mode) and not is_folder:
-        raise invalid("path", expected, str(path), "A folder has that name.")
+        raise invalid(argument, expected, str(path), "A folder has that name.")
     if not stat.S_ISDIR(mode) and is_folder:
-        raise invalid("path", expected, str(path), "It is something else.")
+        raise invalid(argument, expected, str(path), "It is something else.")
 
 
-def _check_writable(path: Path) -> None:
+def _check_writable(path: Path, argument: str) -> None:
     # The owner's bit counts for an administrator, too, whom the system lets write anywhere.
     wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
     if not os.access(path, wanted) or not os.lstat(path).st_mode & stat.S_IWUSR:
         raise PermissionError(
             str(
                 invalid(
-                    "path",
+                    argument,
                     "a file or folder to overwrite that is not read-only",
                     str(path),
                     "Change its permissions, or choose another path.",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.finding import Findings, RuntimeFinding
 from keras_dropouts_export.options import MonteCarlo
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
+
+if TYPE_CHECKING:
+    from keras_dropouts_export.formats.interface import Interface
 
 Arrays = dict[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]  # from inputs by name to outputs by name
@@ -54,6 +57,7 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
     is_folder: ClassVar[bool] = False
+    argument: ClassVar[str] = "path"  # what the functions that write it call its path
     refused_suffixes: ClassVar[tuple[str, ...]] = ()  # of a folder, as they say that it is a file
     # Whether an artifact with Monte-Carlo dropout holds the function without it, too.
     keeps_plain_function: ClassVar[bool] = False
@@ -185,6 +189,14 @@ class Format(ABC):
 
     def self_test_in(self, path: Path) -> str | None:
         """Return the self-test that an artifact carries, as JSON text, None where it has none."""
+        return None
+
+    def interface(self, path: Path) -> Interface | None:
+        """Return what a server is told of an artifact, None where `package` does not take it.
+
+        Raises:
+            ValueError: if the artifact cannot be read or loaded.
+        """
         return None
 
     def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:

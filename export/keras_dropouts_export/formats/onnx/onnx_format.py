@@ -10,10 +10,12 @@ from keras_dropouts.arguments import check_choice, invalid, is_integer
 from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.formats.finding import Findings, RuntimeFinding
 from keras_dropouts_export.formats.format import Arrays, Exported, Format, Run
+from keras_dropouts_export.formats.interface import Interface
 from keras_dropouts_export.formats.onnx import (
     large_weights_files,
     low_precision,
     onnx_audit,
+    onnx_interface,
     onnx_runtime,
     onnx_writer,
     runtime_limits,
@@ -131,6 +133,9 @@ class OnnxFormat(Format):
 
     def self_test_in(self, path: Path) -> str | None:
         return onnx_writer.self_test_in(onnx_audit.load(path))
+
+    def interface(self, path: Path) -> Interface:
+        return onnx_interface.interface(path, self.files(path))
 
     def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
         return onnx_runtime.inner_values(path, names, inputs)
