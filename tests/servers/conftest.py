@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
+import onnx
 import pytest
 
 import keras_dropouts as kd
@@ -53,3 +55,31 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     assert np.all(np.max(np.abs(other.mean - wanted["digit_mean"]), axis=-1) > 1e-3)
     assert np.max(np.abs(other.mean - wanted["digit_mean"])) > 1e-2
     return Served(path, model, x, seeds, wanted)
+
+
+@pytest.fixture(scope="session")
+def column(served: Served) -> Path:
+    """Write a variant of the file whose seed is of shape (batch, 1)."""
+    path = served.path.with_name("column.onnx")
+    seeds_as_column(served.path, path)
+    return path
+
+
+def seeds_as_column(path: Path, out: Path) -> None:
+    """Write a variant of a file whose seed is of shape (batch, 1), with a self-test to match."""
+    model = onnx.load(path)
+    (seed,) = (each for each in model.graph.input if each.name == "seed")
+    seed.type.tensor_type.shape.dim.add().dim_value = 1
+    for node in model.graph.node:
+        node.input[:] = ["seed of each row" if name == "seed" else name for name in node.input]
+    shape = onnx.numpy_helper.from_array(np.array([-1]), "one axis")
+    model.graph.initializer.append(shape)
+    reshape = onnx.helper.make_node("Reshape", ["seed", shape.name], ["seed of each row"])
+    model.graph.node.insert(0, reshape)
+    for each in model.metadata_props:
+        if each.key == "keras_dropouts.self_test":
+            test = json.loads(each.value)
+            test["inputs"]["seed"]["shape"].append(1)
+            each.value = json.dumps(test)
+    onnx.checker.check_model(model)
+    onnx.save(model, out)

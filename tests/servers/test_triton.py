@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 import keras_dropouts_export as kde
@@ -68,40 +67,19 @@ def triton(repository: Path, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def address(served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(served: Any, column: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the artifact as it is packaged, one that must not be put together, and a variant."""
     folder = tmp_path_factory.mktemp("triton")
     models = folder / "models"
     kde.package(served.path, models)
-    alone, column = folder / "alone.onnx", folder / "column.onnx"
+    alone = folder / "alone.onnx"
     kde.export_onnx(served.model, alone, samples=32, fixed_masks=True)
     kde.package(alone, folder / "more")
     shutil.move(folder / "more" / "alone", models / "alone")
-    seeds_as_column(served.path, column)
     kde.package(column, folder / "most")
     shutil.move(folder / "most" / "column", models / "column")
     with triton(models, folder) as found:
         yield found
-
-
-def seeds_as_column(path: Path, out: Path) -> None:
-    """Write a variant of a file whose seed is of shape (batch, 1), with a self-test to match."""
-    model = onnx.load(path)
-    (seed,) = (each for each in model.graph.input if each.name == "seed")
-    seed.type.tensor_type.shape.dim.add().dim_value = 1
-    for node in model.graph.node:
-        node.input[:] = ["seed of each row" if name == "seed" else name for name in node.input]
-    shape = onnx.numpy_helper.from_array(np.array([-1]), "one axis")
-    model.graph.initializer.append(shape)
-    reshape = onnx.helper.make_node("Reshape", ["seed", shape.name], ["seed of each row"])
-    model.graph.node.insert(0, reshape)
-    for each in model.metadata_props:
-        if each.key == "keras_dropouts.self_test":
-            test = json.loads(each.value)
-            test["inputs"]["seed"]["shape"].append(1)
-            each.value = json.dumps(test)
-    onnx.checker.check_model(model)
-    onnx.save(model, out)
 
 
 def tensors(answer: Any) -> dict[str, np.ndarray]:
