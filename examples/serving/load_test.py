@@ -34,7 +34,8 @@ def main():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-    alone, full = (timed(file, row, rows, options.seconds / 6) for rows in (1, options.clients))
+    sizes = (1, options.clients)
+    before = [timed(file, row, rows, options.seconds / 12) for rows in sizes]
     command = ["-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
         [sys.executable, *command, "--log-level", "warning", "--no-access-log"],
@@ -47,6 +48,8 @@ def main():
     finally:
         process.terminate()
         process.wait(30)
+    after = [timed(file, row, rows, options.seconds / 12) for rows in sizes]
+    alone, full = (float(np.median(x + y)) for x, y in zip(before, after, strict=True))
     print(table(alone, full, times, rows, seconds, options))
 
 
@@ -61,7 +64,7 @@ def parser():
 
 
 def timed(file, row, rows, seconds):
-    """Return the median time of `session.run` for a number of rows, in seconds."""
+    """Return the times of calls of `session.run` for a number of rows, in seconds."""
     inputs = {name: np.repeat(x, rows, axis=0) for name, x in row.items()}
     for _ in range(3):
         file.run(inputs)
@@ -70,7 +73,7 @@ def timed(file, row, rows, seconds):
         start = time.perf_counter()
         file.run(inputs)
         times.append(time.perf_counter() - start)
-    return float(np.median(times))
+    return times
 
 
 def wait(port, process):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import yaml
@@ -79,6 +80,21 @@ def test_the_model_has_the_flavor_a_signature_and_an_example(models, served):
     names = [each.name for each in session.get_outputs()]
     path = models / "digits" / "model.onnx"
     assert kde.self_test(path, lambda x: dict(zip(names, session.run(names, x), strict=True))).ok
+
+
+def test_a_file_with_weights_beside_it_keeps_them_beside_it(served, tmp_path):
+    model = onnx.load(served.path)
+    (weights,) = (x for x in model.graph.initializer if list(x.dims) == [144, 16])
+    onnx.external_data_helper.set_external_data(weights, "large.onnx.data")
+    onnx.save(model, tmp_path / "large.onnx")
+    command = [MLFLOW / "bin" / "keras-dropouts", "package", tmp_path / "large.onnx"]
+    done = run(*command, tmp_path / "out", "--for", "mlflow", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "model.onnx.data" in json.loads(done.stdout)["files"]
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    (mean,) = session.run(["digit_mean"], {"image": served.x, "seed": served.seeds})
+    wanted = served.wanted["digit_mean"]
+    np.testing.assert_allclose(mean, wanted, rtol=1e-6, atol=model_servers.ATOL)
 
 
 def test_two_bursts_get_the_answers_of_mc_predict(address, served):

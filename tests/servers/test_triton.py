@@ -7,6 +7,7 @@ in that wheel: `python_backend/model.py` runs the packaged file in onnxruntime i
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import keras_dropouts as kd
 import keras_dropouts_export as kde
 import model_servers
 from model_servers import SERVERS, get, post, posted
@@ -123,6 +125,17 @@ def test_the_sample_request_gets_the_sample_answer(address, served, tmp_path):
     assert list(got) == [each["name"] for each in wanted["outputs"]]
     for name, x in tensors(wanted).items():
         np.testing.assert_allclose(got[name], x, rtol=1e-6, atol=model_servers.ATOL)
+
+
+def test_the_request_on_the_page_is_answered(address, served):
+    page = (model_servers.ROOT / "docs" / "servers.md").read_text()
+    (code,) = re.findall(r"<!-- test: triton -->\n```python\n(.*?)```", page, re.S)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    got = tensors(posted(f"{address}/models/digits/infer", names["body"]))["digit_mean"]
+    x = np.zeros((2, 8, 8, 1), "float32")
+    wanted = kd.mc_predict(served.model, x, samples=32, seed=7).mean
+    np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=model_servers.ATOL)
 
 
 def test_the_core_names_classes_by_the_labels(address, served):

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays, Run, unreadable
+from keras_dropouts_export.formats.interface import Interface
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 _SERVER = "from keras_dropouts_export.checks.artifact_server import serve; serve()"
@@ -65,6 +66,11 @@ class Apart:
         """Return, by the name of the runtime, what runs the artifact on a dict of arrays."""
         names = self._asked(path, "load", _interface(function))
         return {name: self._run(path, name) for name in names}
+
+    def interface(self, path: Path) -> Interface | None:
+        """Return what a server is told of the artifact, None where `package` does not take it."""
+        found: Interface | None = self._asked(path, "interface")
+        return found and replace(found, run=lambda inputs: self._asked(path, "answers", inputs))
 
     def _run(self, path: Path, name: str) -> Run:
         return lambda inputs: self._asked(path, "run", name, inputs)

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ class _Artifacts:
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
         self.last = ""
+        self.served: Run | None = None
+
+    def interface(self, path: Path) -> Any:
+        found = format_at(path).interface(path)
+        if found is None:
+            return None
+        self.served = found.run
+        nothing: Any = None
+        return replace(found, run=nothing)  # which cannot be sent
+
+    def answers(self, _: Path, inputs: Any) -> Any:
+        assert self.served is not None
+        return self.served(inputs)
 
     def sampling_in(self, path: Path) -> str | None:
         return format_at(path).sampling_in(path)

@@ -27,6 +27,13 @@ from keras_dropouts_export.serving import TARGETS
     help="Triton and KServe: rows that the server puts together at most [default: 64].",
 )
 @click.option("--storage-uri", help="KServe: where the cluster reads the model repository from.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=600.0,
+    show_default=True,
+    help="Seconds that MODEL may take, in a process of its own.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a package at OUT.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def package(
@@ -36,6 +43,7 @@ def package(
     name: str | None,
     max_batch_size: int | None,
     storage_uri: str | None,
+    time_limit: float,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -54,6 +62,7 @@ def package(
         name=name,
         max_batch_size=max_batch_size,
         storage_uri=storage_uri,
+        time_limit=time_limit,
         overwrite=overwrite,
     )
     say(report.to_json() if as_json else str(report))

@@ -19,7 +19,7 @@ _LOOSER = 1e-6  # MLflow runs the same file in the same runtime
 
 
 def write(packaging: Packaging, folder: Path) -> None:
-    """Write MLmodel, data/model.onnx, requirements, a sample request and the answer to it.
+    """Write MLmodel, model.onnx, requirements, a sample request and the answer to it.
 
     Raises:
         ModuleNotFoundError: if MLflow is not installed.

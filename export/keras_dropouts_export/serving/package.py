@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from keras_dropouts.arguments import check_choice, check_integer, invalid
+from keras_dropouts.arguments import check_choice, check_integer, check_positive, invalid
+from keras_dropouts_export.checks.artifact_process import Apart
 from keras_dropouts_export.destination import (
     check_destination,
     put_in_place,
@@ -15,6 +16,7 @@ from keras_dropouts_export.destination import (
     workplace,
 )
 from keras_dropouts_export.formats import format_at
+from keras_dropouts_export.formats.format import Format
 from keras_dropouts_export.formats.interface import Interface
 from keras_dropouts_export.serving import TARGETS, Target
 from keras_dropouts_export.serving.package_folder import REPORT, PackageFolder, files_in
@@ -35,6 +37,7 @@ def package(
     max_batch_size: int | None = None,
     storage_uri: str | None = None,
     overwrite: bool = False,
+    time_limit: float | None = 600.0,
 ) -> PackageReport:
     """Write what a model server needs to serve an .onnx file, once the file passed its self-test.
 
@@ -57,13 +60,14 @@ def package(
         storage_uri: With "kserve" alone: the address that the cluster reads the model repository
             from; None for a placeholder.
         overwrite: Whether to replace a package at `out`.
+        time_limit: Seconds that the file may take in all; see `verify`.
 
     Returns:
         A `PackageReport`.
 
     Raises:
-        ValueError: if an argument is of the wrong type or out of its range, or the server cannot
-            take the file.
+        ValueError: if an argument is of the wrong type or out of its range, the file cannot be read
+            or run, or the server cannot take it.
         FileExistsError, FileNotFoundError, PermissionError: if there is no file at `path`, or
             nothing can be written at `out`.
         ModuleNotFoundError: if MLflow is needed and not installed.
@@ -88,7 +92,9 @@ def package(
     _check_options(kind, options)
     if isinstance(path, (str, os.PathLike)):
         recover(Path(os.path.abspath(path)))
-    interface = _interface(path)
+    if time_limit is not None:
+        check_positive(time_limit, "time_limit")
+    interface = _interface(path, time_limit)
     shown, source = os.fspath(path), Path(path)
     layout = PackageFolder()
     place = check_destination(out, layout, overwrite)
@@ -134,9 +140,13 @@ def _check_options(target: Target, options: dict[str, Any]) -> None:
         check_integer(options["max_batch_size"], "max_batch_size", minimum=1)
 
 
-def _interface(path: str | os.PathLike[str]) -> Interface:
+def _interface(path: str | os.PathLike[str], time_limit: float | None) -> Interface:
     try:
-        found = format_at(path).interface(Path(path))
+        runtime: Format | Apart = format_at(path)
+        place = Path(path).absolute()
+        if time_limit is not None:
+            runtime = Apart(place, time_limit)
+        found = runtime.interface(place)
     except FileNotFoundError:
         text = str(invalid("path", "an .onnx file that exists", os.fspath(path)))
         raise FileNotFoundError(text) from None

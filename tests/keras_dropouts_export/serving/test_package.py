@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -233,6 +234,32 @@ def test_a_file_that_fails_its_self_test_is_not_packaged(files, tmp_path):
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "labels", "self-test"])
+def test_a_damaged_file_is_one_sentence(damage, files, tmp_path):
+    path, data = tmp_path / "score.onnx", (files / "score.onnx").read_bytes()
+    changed = {"cut": data[:2000], "noise": b"noise", "empty": b""}.get(damage)
+    if changed is None:
+        model = onnx.load(files / "score.onnx")
+        (entry,) = (
+            each
+            for each in model.metadata_props
+            if each.key == f"keras_dropouts.{damage.replace('-', '_')}"
+        )
+        entry.value = "[1]"
+        changed = model.SerializeToString()
+    path.write_bytes(changed)
+    with pytest.raises(ValueError, match=r"Invalid value for argument `path`. Expected a "):
+        kde.package(path, tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_file_that_takes_too_long_is_stopped(files, tmp_path):
+    message = r"Expected an artifact that gives its outputs within 1e-06 seconds"
+    with pytest.raises(ValueError, match=message):
+        kde.package(files / "score.onnx", tmp_path / "models", time_limit=1e-6)
+    assert kde.package(files / "score.onnx", tmp_path / "models", time_limit=None).batching
+
+
 def test_the_command_packages_and_says_what_it_wrote(capsys, files, tmp_path):
     out = tmp_path / "models"
     status, text, _ = run(capsys, "package", files / "score.onnx", "--for", "triton", out)
@@ -250,6 +277,27 @@ def test_the_command_packages_and_says_what_it_wrote(capsys, files, tmp_path):
     status, _, err = run(capsys, "package", files / "score.onnx", out, "--for", "torchserve")
     assert status == 2
     assert "'torchserve' is not one of 'triton', 'kserve', 'mlflow'" in err
+
+
+def test_the_page_on_servers_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    softmax = keras.layers.Dense(3, activation="softmax", name="digit")
+    rows = [keras.Input((8, 8, 1), name="image"), keras.layers.Flatten(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([*rows, softmax])
+    kde.export_onnx(model, "digits.onnx", samples=4, labels=["a", "b", "c"])
+    page = (Path(__file__).parents[3] / "docs" / "servers.md").read_text()
+    blocks = re.findall(r"<!-- test: (\w+) -->\n```python\n(.*?)```", page, re.S)
+    assert [name for name, _ in blocks] == ["package", "triton"]
+    names = {}
+    exec(blocks[0][1], names)
+    assert f"```\n{capsys.readouterr().out}```\n" in page
+    exec(blocks[1][1], names)
+    sent = read(tmp_path / "models" / "digits" / "sample_request.json")
+    shapes = [
+        [(x["name"], x["shape"], x["datatype"]) for x in each["inputs"]]
+        for each in (names["body"], sent)
+    ]
+    assert shapes[0] == shapes[1]
 
 
 def test_a_model_of_images_with_every_layer_is_packaged(tmp_path):

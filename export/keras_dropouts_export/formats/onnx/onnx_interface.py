@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import onnx
 import onnxruntime
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.formats.format import Arrays, unreadable
 from keras_dropouts_export.formats.interface import Interface
-from keras_dropouts_export.formats.onnx import onnx_audit, onnx_runtime
+from keras_dropouts_export.formats.onnx import onnx_runtime
 from keras_dropouts_export.formats.onnx.descriptions import LABELS
 from keras_dropouts_export.tracing.inference_function import TensorInfo
 
 _BY_CLASS = ("", "_mean", "_std")  # endings of outputs that have a number for each class
+_DTYPES = {"float": "float32", "double": "float64"}  # where onnxruntime's names are others
 
 
 def interface(path: Path, files: Sequence[Path]) -> Interface:
@@ -25,11 +26,10 @@ def interface(path: Path, files: Sequence[Path]) -> Interface:
     Raises:
         ValueError: if the file cannot be read or loaded.
     """
-    model = onnx_audit.load(path)
-    weights = {each.name for each in model.graph.initializer}
-    inputs = tuple(_tensor(each) for each in model.graph.input if each.name not in weights)
-    outputs = tuple(_tensor(each) for each in model.graph.output)
     session = onnx_runtime.session(path, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    inputs, outputs = (
+        tuple(map(_tensor, x)) for x in (session.get_inputs(), session.get_outputs())
+    )
     names = [each.name for each in outputs]
 
     def run(given: Arrays) -> Arrays:
@@ -39,21 +39,19 @@ def interface(path: Path, files: Sequence[Path]) -> Interface:
             expected = "a file that onnxruntime runs"
             raise invalid("path", expected, str(path), f"It does not: {error}") from error
 
+    text = session.get_modelmeta().custom_metadata_map.get(LABELS, "{}")
     there = tuple(each for each in files if each.exists())
-    return Interface(inputs, outputs, there, run, _labels(model, outputs, path))
+    return Interface(inputs, outputs, there, run, _labels(text, outputs, path))
 
 
-def _tensor(value: onnx.ValueInfoProto) -> TensorInfo:
-    kind = value.type.tensor_type
-    shape = tuple(size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim)
-    return TensorInfo(value.name, shape, onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name)
+def _tensor(value: Any) -> TensorInfo:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else None for size in value.shape)
+    return TensorInfo(value.name, shape, _DTYPES.get(dtype, dtype))
 
 
-def _labels(
-    model: onnx.ModelProto, outputs: Sequence[TensorInfo], path: Path
-) -> dict[str, tuple[str, ...]]:
+def _labels(text: str, outputs: Sequence[TensorInfo], path: Path) -> dict[str, tuple[str, ...]]:
     """Return the names of classes by output, for those of shape (batch, classes)."""
-    text = {each.key: each.value for each in model.metadata_props}.get(LABELS, "{}")
     try:
         given = {name: tuple(map(str, labels)) for name, labels in json.loads(text).items()}
     except (TypeError, ValueError, AttributeError) as error:
