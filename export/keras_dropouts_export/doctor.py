@@ -27,9 +27,11 @@ from keras_dropouts_export.diagnosis import Diagnosis, DoctorReport
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
+from keras_dropouts_export.other_backends import is_elsewhere, on_tensorflow
 from keras_dropouts_export.tracing.inference_function import (
     InferenceFunction,
     inference_function,
+    served_signature,
     traced,
 )
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
@@ -72,10 +74,22 @@ def doctor(
         'trains'
     """
     OnnxFormat(opset)  # which checks it
+    samples = SampleInputs.asked_for(sample_inputs)
+    if is_elsewhere():
+        signature = served_signature(model, input_signature, samples)
+        report: DoctorReport = on_tensorflow(
+            _examined, model, signature, opset=opset, signature=signature, samples=samples
+        )
+        return report
+    return _examined(model, None, None, opset, input_signature, samples)
+
+
+def _examined(
+    model: keras.Model, _: Any, __: Any, opset: int, signature: Any, samples: SampleInputs | None
+) -> DoctorReport:
     paths = _paths(model)
     warn_of_unknown_noise(model)
-    samples = SampleInputs.asked_for(sample_inputs)
-    function = inference_function(model, input_signature, samples)
+    function = inference_function(model, signature, samples)
     calls, concrete = _plain_export(model, function.signature)
     findings = [*_training(model, calls, paths)]
     named = {each.path for each in findings}

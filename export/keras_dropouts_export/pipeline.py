@@ -23,9 +23,13 @@ from keras_dropouts_export.formats.format import Exported, Format
 from keras_dropouts_export.labels import labels_of
 from keras_dropouts_export.monte_carlo.sampled_function import DRAWS, sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
+from keras_dropouts_export.other_backends import Caller, is_elsewhere, on_tensorflow
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.report import ExportReport
-from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.tracing.inference_function import (
+    inference_function,
+    served_signature,
+)
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
@@ -40,6 +44,7 @@ class Request:
     progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
     the artifact are compared on; labels: None, or the names of classes, see `labels_of`;
     representative_inputs: None, or inputs that a less precise artifact is measured on.
+    caller: None, or the process of the user, where Keras runs on another backend there.
     """
 
     model: keras.Model
@@ -53,6 +58,7 @@ class Request:
     sample_inputs: SampleInputs | None = None
     labels: Any = None
     representative_inputs: SampleInputs | None = None
+    caller: Caller | None = None
 
 
 def export(request: Request) -> ExportReport:
@@ -65,6 +71,8 @@ def export(request: Request) -> ExportReport:
     target = check_destination(request.path, layout, request.overwrite)
     if sampling is not None:
         layout.check_sampling(sampling)
+    if is_elsewhere():
+        return _exported_on_tensorflow(request)
     shown = os.fspath(request.path)  # as the user wrote it; `target` is absolute
     step = request.progress or (lambda _: None)
     with workplace(target) as work:
@@ -107,6 +115,29 @@ def export(request: Request) -> ExportReport:
     )
 
 
+def _exported_on_tensorflow(request: Request) -> ExportReport:
+    """Make the artifact in a process that runs Keras on TensorFlow."""
+    model, samples = request.model, request.sample_inputs
+    signature = served_signature(model, request.input_signature, samples)
+    sent = replace(
+        request,
+        model=None,  # it goes by a file
+        path=os.fspath(request.path),
+        input_signature=signature,
+        progress=None,
+    )
+    report: ExportReport = on_tensorflow(
+        _export_of_caller, model, signature, request.progress, request=sent
+    )
+    return report
+
+
+def _export_of_caller(
+    model: keras.Model, caller: Caller, step: Progress, request: Request
+) -> ExportReport:
+    return export(replace(request, model=model, caller=caller, progress=step))
+
+
 def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
     """Let no error of another library reach the user as it is; `passed` are those that are ours."""
     name = getattr(request.model, "name", "")
@@ -115,6 +146,8 @@ def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
 
 def _traced(request: Request) -> Exported:
     plain = inference_function(request.model, request.input_signature, request.sample_inputs)
+    if request.caller is not None:
+        plain = request.caller.predicting(plain)
     request.format.check_function(plain)
     labels = labels_of(plain, request.labels)
     if request.sampling is None:
@@ -123,6 +156,8 @@ def _traced(request: Request) -> Exported:
     if request.sampling.uncertainty:
         check_probabilities(plain)
     sampled = sampled_function(plain, request.sampling)
+    if request.caller is not None:
+        sampled = request.caller.sampling(sampled, request.sampling)
     return Exported(plain, sampled, request.sampling, labels)
 
 
@@ -189,11 +224,18 @@ def _compared(exported: Exported, made: Path, shown: str, comparison: Comparison
             compared = compare(exported.plain, made, comparison, shown=shown)
         else:
             compared = compare_samples(exported, made, comparison, shown=shown)
-    if not compared.ok:
+    if compared.ok:
+        return compared
+    rows = (*compared.rows, *compared.other_seed)
+    if all(row.ok for row in rows if row.model_on is None):
+        backend = next(row.model_on for row in rows if not row.ok)
         raise ExportError(
-            f"Nothing was written at {shown}: its outputs are not the model's.\n{compared}"
+            f"Nothing was written at {shown}: on TensorFlow the model computes something else than "
+            f"on {backend!r}, by more than is allowed.\n{compared}"
         )
-    return compared
+    raise ExportError(
+        f"Nothing was written at {shown}: its outputs are not the model's.\n{compared}"
+    )
 
 
 def _size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -62,6 +63,20 @@ def is_dropout_cell(layer: Any) -> bool:
     `DropoutRNNCell.get_dropout_mask`, since Keras 3.0.
     """
     return hasattr(layer, "get_dropout_mask")
+
+
+def step_by_step(layers: Iterable[Layer]) -> AbstractContextManager[None]:
+    """Let recurrent layers among `layers` call their cells for each time step inside this block.
+
+    An LSTM or GRU otherwise hands the whole sequence to one operation of the backend, which asks
+    whether the layer trains and not whether its cell does: PyTorch's own since Keras 3.14, and
+    cuDNN's. Relies on `use_cudnn`, since Keras 3.0.
+    """
+    return overlaid_in_thread(
+        (layer, "use_cudnn", False)
+        for layer in layers
+        if isinstance(layer, keras.layers.RNN) and hasattr(layer, "use_cudnn")
+    )
 
 
 def gates_at_once(layer: Layer) -> AbstractContextManager[None]:

@@ -19,7 +19,11 @@ from keras_dropouts.keras_internals.layers import (
 )
 from keras_dropouts.keras_internals.patching import replaced_in_thread, restored_after_calls
 from keras_dropouts.keras_internals.random_functions import BACKEND_RANDOM, DRAWS
-from keras_dropouts.keras_internals.rate_attributes import is_dropout_cell, lacks_seed_generator
+from keras_dropouts.keras_internals.rate_attributes import (
+    is_dropout_cell,
+    lacks_seed_generator,
+    step_by_step,
+)
 from keras_dropouts.keras_internals.scans import traceable_scans
 from keras_dropouts.keras_internals.thread_overlay import overlaid_in_thread
 from keras_dropouts.keras_internals.time_distributed import right_time_axis
@@ -91,6 +95,7 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
     with (
         restored_after_calls(model),
         _drawn_for(part for part in parts(model) if lacks_seed_generator(part)),
+        step_by_step(part for part in parts(model) if _drops_in_its_cell(part, active)),
         right_time_axis(sampled),
         traceable_scans(),
         _call_flags(active, running),
@@ -103,6 +108,10 @@ def sampling_mode(model: Any, active: set[int]) -> Iterator[None]:
 def _drawn_for(layers: Iterable[Any]) -> AbstractContextManager[None]:
     """Let layers of Keras that were made with a rate of 0 be called with another rate."""
     return overlaid_in_thread((layer, "seed_generator", None) for layer in layers)
+
+
+def _drops_in_its_cell(part: Any, active: set[int]) -> bool:
+    return isinstance(part, keras.layers.RNN) and any(id(each) in active for each in parts(part))
 
 
 @contextmanager

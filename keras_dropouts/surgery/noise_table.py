@@ -137,3 +137,8 @@ def noise_kind(layer: Layer) -> NoiseKind | None:
 def is_users_kind(layer: Layer) -> bool:
     """Return whether a class that a user registered says what noise a layer makes."""
     return any(base in _KINDS and base not in _OF_KERAS for base in type(layer).__mro__)
+
+
+def users_kinds() -> dict[type, NoiseKind]:
+    """Return what `register_noise` was told, by class."""
+    return {kind: known for kind, known in _KINDS.items() if kind not in _OF_KERAS}

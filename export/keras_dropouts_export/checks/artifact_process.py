@@ -119,6 +119,7 @@ def _interface(function: InferenceFunction) -> InferenceFunction:
         retrace=None,
         output_structure=None,
         chosen=None,
+        elsewhere=None,
         signature=signature,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
-from keras_dropouts_export.formats.format import Arrays, Run
+from keras_dropouts_export.formats.format import Arrays
 from keras_dropouts_export.options import Comparison
 from keras_dropouts_export.printable import printable
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
@@ -52,6 +51,8 @@ class ParityRow:
     repeatable: bool
     # Of a row that differs: how far the model's own output moves with its inputs by one step.
     own_change: float | None = None
+    # The backend of the model, where that is not this process's TensorFlow.
+    model_on: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -102,6 +103,7 @@ class ParityReport:
         width = max((len(printable(row.output)) for row in rows), default=0)
         for row in rows:
             mark = "ok" if row.ok else "differs" if row.repeatable else "differs between runs"
+            mark += f", beside the model on {row.model_on!r}" if row.model_on else ""
             lines.append(
                 f"  {printable(row.output):<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
@@ -166,18 +168,27 @@ def compare(
     rows: list[ParityRow] = []
     precision = lowest_precision(function.model)
     trials = list(trial_inputs(function, comparison.seed))
+    models: list[tuple[str | None, list[Arrays]]] = [(None, [each for _, _, each in trials])]
+    if function.elsewhere is not None:
+        others = [function.elsewhere(inputs) for _, inputs, _ in trials]
+        models.append((function.backend_elsewhere, others))
     while runs:  # one runtime at a time: each holds the weights
         name_of_run = next(iter(runs))
         run = runs.pop(name_of_run)
-        for batch, inputs, expected in trials:
-            for name, wanted, error, same in _differences(run, inputs, expected):
-                allowed = _allowed(wanted, comparison, precision)
-                rows.append(ParityRow(name, batch, name_of_run, error, allowed, same))
+        for i, (batch, inputs, _) in enumerate(trials):
+            first, second = run(inputs), run(inputs)
+            for backend, answers in models:
+                for name, wanted in answers[i].items():
+                    same = _identical(first[name], second[name])
+                    error = largest_error(first[name], wanted)
+                    allowed = _allowed(wanted, comparison, precision)
+                    row = ParityRow(name, batch, name_of_run, error, allowed, same)
+                    rows.append(replace(row, model_on=backend))
         del run
     asked = [inputs for _, inputs, _ in trials]
     apart = format_at(path).answers_apart(path, function, asked, comparison.second_process)
-    for name_of_run, answers in apart.items():
-        for (batch, _, expected), got in zip(trials, answers, strict=True):
+    for name_of_run, found in apart.items():
+        for (batch, _, expected), got in zip(trials, found, strict=True):
             for name, wanted in expected.items():
                 error = largest_error(got[name], wanted)
                 allowed = _allowed(wanted, comparison, precision)
@@ -188,18 +199,10 @@ def compare(
     moved = moved_by_one_step(function, trials)
     rows = [row if row.ok else replace(row, own_change=moved.get(row.output)) for row in rows]
     report = replace(report, rows=tuple(rows))
+    if all(row.ok for row in rows if row.model_on is None):
+        return report  # its layers are those of the model in this process
     layers = errors_by_layer(function, path, trials[-1][1], home)
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
-
-
-def _differences(
-    run: Run, inputs: Arrays, expected: Arrays
-) -> Iterator[tuple[str, np.ndarray, float, bool]]:
-    """Yield the name, the wanted value, the error and whether a second run gave the same."""
-    first, second = run(inputs), run(inputs)
-    for name, wanted in expected.items():
-        same = _identical(first[name], second[name])
-        yield name, wanted, largest_error(first[name], wanted), same
 
 
 def _identical(left: np.ndarray, right: np.ndarray) -> bool:
@@ -226,3 +229,21 @@ def _allowed(wanted: np.ndarray, comparison: Comparison, precision: str) -> floa
     values = np.abs(wanted.astype("float64"))
     finite = values[np.isfinite(values)]
     return float(atol + rtol * finite.max(initial=0.0))
+
+
+def compare_models(function: InferenceFunction, comparison: Comparison) -> tuple[ParityRow, ...]:
+    """Compare the model with the one that it was handed from, where there is one, in no artifact.
+
+    For artifacts whose outputs are drawn without a seed.
+    """
+    if function.elsewhere is None:
+        return ()
+    rows = []
+    precision = lowest_precision(function.model)
+    for batch, inputs, expected in trial_inputs(function, comparison.seed):
+        for name, wanted in function.elsewhere(inputs).items():
+            error = largest_error(expected[name], wanted)
+            allowed = _allowed(wanted, comparison, precision)
+            row = ParityRow(name, batch, "TensorFlow", error, allowed, repeatable=True)
+            rows.append(replace(row, model_on=function.backend_elsewhere))
+    return tuple(rows)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.checks.artifact_process import Runtime
-from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare
+from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare, compare_models
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays, Exported, Run
@@ -52,6 +52,7 @@ def compare_samples(
     if sampling.seeded:
         rows += compare(function, path, comparison, runtime=home).rows
     else:
+        rows += compare_models(exported.plain, comparison)
         function = _without_seed(function)
     other = _other_seed(function, home.runs(path, function), sampling, comparison.seed)
     return ParityReport(path=shown or str(path), rows=rows, other_seed=tuple(other))

@@ -17,7 +17,11 @@ from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
-from keras_dropouts_export.tracing.inference_function import inference_function
+from keras_dropouts_export.other_backends import Caller, is_elsewhere, on_tensorflow
+from keras_dropouts_export.tracing.inference_function import (
+    inference_function,
+    served_signature,
+)
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 
@@ -84,14 +88,46 @@ def verify(
         check_positive(time_limit, "time_limit")
     if isinstance(path, (str, os.PathLike)):
         recover(Path(os.path.abspath(path)))
-    found: Runtime = format_at(path)
+    format_at(path)
+    if is_elsewhere():
+        signature = served_signature(model, input_signature, samples)
+        report: ParityReport = on_tensorflow(
+            _verified,
+            model,
+            signature,
+            path=os.fspath(path),
+            signature=signature,
+            samples=samples,
+            comparison=comparison,
+            time_limit=time_limit,
+        )
+        return report
+    return _verified(model, None, None, path, input_signature, samples, comparison, time_limit)
+
+
+def _verified(
+    model: keras.Model,
+    caller: Caller | None,
+    _: Any,
+    path: str | os.PathLike[str],
+    signature: Any,
+    samples: SampleInputs | None,
+    comparison: Comparison,
+    time_limit: float | None,
+) -> ParityReport:
     place = Path(path)
+    found: Runtime = format_at(path)
     if time_limit is not None:
         found = Apart(place.absolute(), time_limit)
-    plain = inference_function(model, input_signature, samples)
+    plain = inference_function(model, signature, samples)
+    if caller is not None:
+        plain = caller.predicting(plain)
     text = found.sampling_in(place.absolute())
     if text is None:
         return compare(plain, place.absolute(), comparison, str(path), found)
     sampling = MonteCarlo.from_json(text, str(path))
-    exported = Exported(plain, sampled_function(plain, sampling), sampling)
+    sampled = sampled_function(plain, sampling)
+    if caller is not None:
+        sampled = caller.sampling(sampled, sampling)
+    exported = Exported(plain, sampled, sampling)
     return compare_samples(exported, place.absolute(), comparison, str(path), found)

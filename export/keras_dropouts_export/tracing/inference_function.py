@@ -60,6 +60,8 @@ class InferenceFunction:
     with the model itself: it is what an artifact is compared with. `retrace` traces the function
     again with Keras variables as more inputs, in float32 where the interface was bfloat16. `chosen`
     are the inputs, by name, that a user wants it to be tried with, None where they are to be drawn.
+    `elsewhere` gives the outputs by name of the user's own model, where that runs in another
+    process on another backend, `backend_elsewhere`.
     """
 
     model: keras.Model
@@ -72,6 +74,8 @@ class InferenceFunction:
     eager: Callable[[list[Tensor]], list[Tensor]]
     retrace: Callable[[Sequence[Any]], InferenceFunction] | None = None
     chosen: dict[str, np.ndarray] | None = None
+    elsewhere: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
+    backend_elsewhere: str | None = None
     signature_key: str = "serving_default"  # under which a SavedModel holds it
     takes_seeds: bool = False  # whether its last input is the seeds of the rows
     shared_draws: dict[str, str] = field(default_factory=dict)  # as `ExportReport` has them
@@ -118,18 +122,28 @@ def inference_function(
             `samples` are not inputs of it.
         ExportError: if it cannot be traced.
     """
-    check_model(model)
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError(
-            f"Export needs Keras on TensorFlow, and it runs on {keras.backend.backend()!r}. Save "
-            f"the model as .keras and export it with KERAS_BACKEND=tensorflow."
-        )
-    given = known_signature(model, signature, samples)
-    if signature is None and keeps_needless_batch_size(model):
-        given = given.with_batch(None)
+    given = served_signature(model, signature, samples)
     chosen = None if samples is None else samples.by_name(given)
     function = trace(model, given, lambda inputs: given.call(model, inputs))
     return replace(function, chosen=chosen)
+
+
+def served_signature(
+    model: keras.Model, given: Any = None, samples: SampleInputs | None = None
+) -> Signature:
+    """Return the inputs that an artifact of `model` takes, on any backend.
+
+    Raises:
+        ValueError: if `model` is not a Keras model, is not built, or its inputs are not known, or
+            `samples` are not inputs of it.
+    """
+    check_model(model)
+    found = known_signature(model, given, samples)
+    if given is None and keeps_needless_batch_size(model):
+        found = found.with_batch(None)
+    if samples is not None:
+        samples.by_name(found)
+    return found
 
 
 def trace(

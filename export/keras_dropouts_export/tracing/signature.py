@@ -65,6 +65,8 @@ def input_signature(model: keras.Model, given: Any = None) -> Signature:
     Raises:
         ValueError: if the inputs are not known, or `given` holds something that is not a spec.
     """
+    if isinstance(given, Signature):  # of the same model in another process
+        return given
     if given is not None:
         return make_signature(list(given) if isinstance(given, tuple) else [given])
     if is_graph(model):

@@ -55,6 +55,7 @@ def to_float16(path: Path, reduced: str) -> None:
     except Exception as error:  # whatever the tool may raise
         raise _failed("float16", error) from error
     _join_kept(made.graph)
+    _name_used_domains(made)
     onnx.save(made, str(path))
 
 
@@ -91,11 +92,16 @@ def to_int8(path: Path, batches: Iterator[Arrays] | None) -> None:
         setattr(made, name, value)
     del made.metadata_props[:]
     onnx.helper.set_model_props(made, metadata)
-    used = {node.domain for graph in subgraphs(made.graph) for node in graph.node} | {""}
-    domains = [each for each in made.opset_import if each.domain in used]
-    del made.opset_import[:]
-    made.opset_import.extend(domains)
+    _name_used_domains(made)
     onnx.save(made, str(path))
+
+
+def _name_used_domains(file: onnx.ModelProto) -> None:
+    """Let the file name no domain of operations that it has none of."""
+    used = {node.domain for graph in subgraphs(file.graph) for node in graph.node} | {""}
+    domains = [each for each in file.opset_import if each.domain in used]
+    del file.opset_import[:]
+    file.opset_import.extend(domains)
 
 
 class _Calibration(quantization.CalibrationDataReader):
