@@ -53,7 +53,8 @@ def doctor(
     The model is traced as Keras's exporter does, which does not say `training=False`, and what is
     found in the graph is put down to the layers: those that train, draw random numbers or write
     state when served, and operations that tf2onnx alone does not know. Nothing is written and the
-    model is not changed.
+    model is not changed. Where Keras runs on JAX or PyTorch, what is said is of the model on
+    TensorFlow, where a process of its own examines it.
 
     Args:
         model: A built Keras model of any kind.

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_dropouts_export.layer_names import layer_named_in
 
+_MISSING = re.compile(r"Could not locate (?:class|function) '([^']+)'")
 _LONGEST = 600  # characters of another library's error that are shown
 
 
@@ -64,3 +65,9 @@ def said_by(error: BaseException) -> str:
     if " " not in text:  # a KeyError says nothing but the key
         text = f"{type(error).__name__} {text}".strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def missing_class(error: BaseException) -> str | None:
+    """Return the name of the class that Keras did not find, None for another error than that."""
+    found = _MISSING.search(str(error))
+    return None if found is None else found[1]

@@ -46,6 +46,7 @@ def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int
 
 def _drawn(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: int) -> torch.Tensor:
     entropy = [int(word) & 0xFFFFFFFF for word in (*key.tolist(), int(step))]
+    tag += _replica() * 16
     seed = np.random.SeedSequence([*entropy, tag]).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device=key.device).manual_seed(int(seed) & (2**63 - 1))
     # Words of 64 bits, which are split: the generator's time goes by the word, not by the bit.
@@ -61,6 +62,18 @@ def _drawn(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: i
             device=key.device,
         )
     return words.view(_DTYPES[width])[:count]
+
+
+def _replica() -> int:
+    """Return the number of this process among those of `torch.distributed`, 0 for one alone.
+
+    The processes of DistributedDataParallel and FSDP hold the same keys and steps, and each has
+    rows of its own.
+    """
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return int(distributed.get_rank())
+    return 0
 
 
 @torch.library.custom_op("keras_dropouts::random_bits", mutates_args=())

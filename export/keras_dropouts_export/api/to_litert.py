@@ -34,6 +34,9 @@ def export_litert(
     and outputs by name. The batch is dynamic. Layers that compute in 16-bit floats compute in
     float32 in the file. `model` is not changed.
 
+    Where Keras runs on JAX or PyTorch, a process of its own exports on TensorFlow, and the artifact
+    is also compared with the model where it is; your own layers have to be importable there.
+
     Args:
         model: A built Keras model of any kind.
         path: File name that ends in .tflite, in an existing folder.

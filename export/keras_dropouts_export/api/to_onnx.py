@@ -45,6 +45,9 @@ def export_onnx(
     keys or the layers that make them, the batch dimension `batch`. The file's metadata says what
     was stripped from which rates, and with which versions. `model` is not changed.
 
+    Where Keras runs on JAX or PyTorch, a process of its own exports on TensorFlow, and the artifact
+    is also compared with the model where it is; your own layers have to be importable there.
+
     Args:
         model: A built Keras model of any kind.
         path: File name that ends in .onnx, in an existing folder.

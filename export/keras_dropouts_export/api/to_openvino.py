@@ -33,6 +33,9 @@ def export_openvino(
     to float16. Inputs and outputs have the names that `export_onnx` gives them, and the batch is
     dynamic. `model` is not changed.
 
+    Where Keras runs on JAX or PyTorch, a process of its own exports on TensorFlow, and the artifact
+    is also compared with the model where it is; your own layers have to be importable there.
+
     Args:
         model: A built Keras model of any kind.
         path: File name that ends in .xml, in an existing folder; the weights go to a .bin file of

@@ -40,6 +40,9 @@ def export_saved_model(
     an input, what Python allows in no identifier becomes `_`: TensorFlow's rule). `model` is not
     changed.
 
+    Where Keras runs on JAX or PyTorch, a process of its own exports on TensorFlow, and the artifact
+    is also compared with the model where it is; your own layers have to be importable there.
+
     Args:
         model: A built Keras model of any kind.
         path: Name of the folder to be made, in an existing one.

@@ -117,7 +117,8 @@ class ParityReport:
     @property
     def stability(self) -> str:
         """What tells an unstable model from a wrong file, empty where nothing differs."""
-        return told_apart((row.own_change, row.allowed) for row in self.rows if not row.ok)
+        here = [row for row in self.rows if not row.ok and row.model_on is None]
+        return told_apart((row.own_change, row.allowed) for row in here)
 
     @property
     def first_difference(self) -> str | None:

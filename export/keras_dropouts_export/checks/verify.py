@@ -46,6 +46,9 @@ def verify(
     samples with the same seed; with another seed the mean may differ by what the number of samples
     lets expect, and has to differ.
 
+    Where Keras runs on JAX or PyTorch, a process of its own compares on TensorFlow, and the
+    artifact is also compared with the model where it is.
+
     An output passes if it differs by at most `atol + rtol * max(|model's output|)`; NaN and
     infinity must be in the same places. Integers must be equal.
 

@@ -13,14 +13,14 @@ import numpy as np
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.cli.archive_limits import check_archive
-from keras_dropouts_export.cli.user_modules import import_named, missing_class
+from keras_dropouts_export.cli.user_modules import import_named
 from keras_dropouts_export.destination import (
     Move,
     check_destination,
     put_in_place,
     workplace,
 )
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, missing_class
 from keras_dropouts_export.memory_limit import memory_limit
 from keras_dropouts_export.tracing.inference_function import inference_function
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs

@@ -16,10 +16,15 @@ from keras_dropouts_export.native_messages import held_back
 def load_tensorflow() -> None:
     """Import TensorFlow, its messages held back; every command that needs it calls this first.
 
+    Keras, which is imported afterwards, runs on it whatever a user's setting says: a .keras file is
+    of no backend.
+
     Raises:
         ModuleNotFoundError: naming what is missing of all that such a command needs.
     """
     requirements.check()
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module, util
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import click
 
-_MISSING = re.compile(r"Could not locate (?:class|function) '([^']+)'")
 _named: list[str] = []  # as given on the command line; imported when a model is read
 
 
@@ -60,9 +57,3 @@ def _import(name: str) -> ModuleType:
         del sys.modules[path.stem]
         raise
     return module
-
-
-def missing_class(error: Any) -> str | None:
-    """Return the name of the class that Keras did not find, None for another error than that."""
-    found = _MISSING.search(str(error))
-    return None if found is None else found[1]

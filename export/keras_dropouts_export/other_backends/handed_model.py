@@ -13,15 +13,18 @@ from typing import Any
 
 import keras
 
+from keras_dropouts.keras_internals.graphs import is_graph
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts.surgery.noise_table import NoiseKind, register_noise, users_kinds
-from keras_dropouts_export.errors import ExportError, Stage
+from keras_dropouts_export.errors import ExportError, Stage, missing_class, said_by
 from keras_dropouts_export.other_backends.users_code import (
+    IN_A_MODULE,
     Definition,
     definition_of,
     definitions_in,
     imported,
 )
+from keras_dropouts_export.tracing.signature import Signature
 
 _CONFIG = "config.json"  # in a .keras file
 
@@ -30,19 +33,21 @@ _CONFIG = "config.json"  # in a .keras file
 class HandedModel:
     """A model in a .keras file, and what another process needs to read it.
 
-    definitions: of the user's classes and functions; noise: the classes that `register_noise` made
-    known; settings: of Keras, by the names of their setters; arguments: of the command line.
+    inputs: what it takes; definitions: of the user's classes and functions; noise: the classes
+    that `register_noise` made known; settings: of Keras, by the names of their setters; arguments:
+    of the command line.
     """
 
     file: str
     name: str
+    inputs: Signature
     definitions: tuple[Definition, ...]
     noise: tuple[tuple[Definition, NoiseKind], ...]
     settings: dict[str, Any]
     arguments: tuple[str, ...]
 
 
-def saved(model: keras.Model, folder: Path) -> HandedModel:
+def saved(model: keras.Model, folder: Path, inputs: Signature) -> HandedModel:
     """Save `model` in `folder`.
 
     Raises:
@@ -57,11 +62,9 @@ def saved(model: keras.Model, folder: Path) -> HandedModel:
         # It is read by a process of the same user.
         warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
         model.save(file)
-    with zipfile.ZipFile(file) as archive:
-        config = json.loads(archive.read(_CONFIG))
-    config.pop("compile_config", None)  # losses, metrics and optimizers are not needed
+    config = _config_of(file)
     noise = tuple(
-        (definition_of(kind), known)
+        (definition_of(kind, kind.__name__), known)
         for kind, known in users_kinds().items()
         if any(isinstance(part, kind) for part in parts(model))
     )
@@ -72,8 +75,8 @@ def saved(model: keras.Model, folder: Path) -> HandedModel:
         "set_image_data_format": keras.config.image_data_format(),
         "set_dtype_policy": policy.name,
     }
-    named = definitions_in(config, model.name)
-    return HandedModel(str(file), model.name, named, noise, settings, tuple(sys.argv))
+    named = definitions_in(model, config)
+    return HandedModel(str(file), model.name, inputs, named, noise, settings, tuple(sys.argv))
 
 
 def read(handed: HandedModel) -> keras.Model:
@@ -95,10 +98,7 @@ def read(handed: HandedModel) -> keras.Model:
     finally:
         os.environ["KERAS_BACKEND"] = backend  # a script may set it, and processes inherit it
     try:
-        # The file comes from the same user, so that code in it (a Lambda) is the user's own.
-        model = keras.saving.load_model(
-            handed.file, custom_objects=objects, compile=False, safe_mode=False
-        )
+        model = _loaded(handed, objects)
     except Exception as error:  # whatever Keras, or a class of the user's, raises
         raise ExportError(_not_made_again(handed.name, error)) from error
     if model.name != handed.name:
@@ -106,11 +106,40 @@ def read(handed: HandedModel) -> keras.Model:
     return model
 
 
+def _config_of(file: str | Path) -> dict[str, Any]:
+    with zipfile.ZipFile(file) as archive:
+        config: dict[str, Any] = json.loads(archive.read(_CONFIG))
+    config.pop("compile_config", None)  # losses, metrics and optimizers are not needed
+    return config
+
+
+def _loaded(handed: HandedModel, objects: dict[str, Any]) -> keras.Model:
+    """Return the model of the file, in which code (a Lambda) is the user's own.
+
+    Keras builds a model without a graph from shapes alone, and cannot where it takes integers or
+    several arguments; so such a model is called on what it takes.
+    """
+    config = _config_of(handed.file)
+    build_config = config.pop("build_config", None)
+    model = keras.saving.deserialize_keras_object(config, objects, safe_mode=False)
+    if is_graph(model) or build_config is None:
+        return keras.saving.load_model(handed.file, objects, compile=False, safe_mode=False)
+    specs = handed.inputs.specs
+    tensors = [keras.KerasTensor(spec.shape.as_list(), spec.dtype.name) for spec in specs]
+    handed.inputs.call(model, tensors)
+    model.load_weights(handed.file)
+    return model
+
+
 def _not_made_again(name: str, error: Exception) -> str:
-    text = " ".join(str(error).split())
-    said = text if len(text) <= 600 else f"{text[:600]}..."
+    missing = missing_class(error)
+    way_out = (
+        f"{missing!r} is not known there. {IN_A_MODULE}"
+        if missing
+        else "Let the `get_config` of its custom classes say all that their constructors take, and "
+        "their `call` use `keras.ops` and nothing of one backend alone."
+    )
     return (
-        f"Model {name!r} cannot be handed to TensorFlow, which exports it: it was saved, and "
-        f"cannot be made again from its config. Let the `get_config` and `from_config` of its "
-        f"custom classes say all that their constructors take. Keras says: {said}"
+        f"Model {name!r} cannot be handed to TensorFlow, which exports it: it cannot be made again "
+        f"from its config there. {way_out} Keras says: {said_by(error)}"
     )

@@ -65,7 +65,7 @@ def on_tensorflow(
         with open(folder / "log", "w+b") as log:
             process = _started(log)
             try:
-                handed = saved(model, folder)  # while the other process imports TensorFlow
+                handed = saved(model, folder, inputs)  # while the other process imports TensorFlow
                 own = OwnModel(model, inputs)
                 sent = (keras.backend.backend(), handed, function, fields)
                 return _conversation(process, sent, own, progress)

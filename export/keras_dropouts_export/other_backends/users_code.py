@@ -11,17 +11,19 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import keras
 
+from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.errors import ExportError, said_by
 
 _KNOWN_PACKAGES = ("builtins", "keras", "keras_dropouts")
+_NAMES = ("registered_name", "class_name")  # in the config of an object
 _MAIN = "__main__"
 _IMPORTED_MAIN = "__mp_main__"  # as multiprocessing calls it
-_WAY_OUT = (
+IN_A_MODULE = (
     "Put it into a module that can be imported, a .py file beside the script for instance, and "
     "register it there with `@keras.saving.register_keras_serializable()`."
 )
@@ -46,61 +48,68 @@ class Definition:
         return ExportError(
             f"Model {model!r} cannot be handed to TensorFlow, which exports it: {self.kind} "
             f"{self.name!r} of module {self.module!r} cannot be imported there, as {reason}. "
-            f"{_WAY_OUT}"
+            f"{IN_A_MODULE}"
         )
 
 
-def definitions_in(config: Any, model: str) -> tuple[Definition, ...]:
-    """Return what the config of a saved model needs of the user's classes and functions.
+def definitions_in(model: keras.Model, config: Any) -> tuple[Definition, ...]:
+    """Return what a saved model needs of the user's classes and functions.
+
+    config: of the saved model, which names what is registered, or given by a
+    `custom_object_scope`; what is not is found as the class or an attribute of a layer.
 
     Raises:
         ExportError: if one of them is in a script, or a session, that cannot be imported.
     """
-    found = {each.key: each for each in _named_in(config)}
-    for each in found.values():
+    held = {keras.saving.get_registered_name(each): each for each in _held_by(model)}
+    named = {key: keras.saving.get_registered_object(key) for key in _keys_in(config)}
+    objects = held | {key: each for key, each in named.items() if each is not None}
+    found = [definition_of(each, key) for key, each in objects.items() if _is_users(each)]
+    for each in found:
         if each.module == _MAIN and (reason := _why_main_cannot(each.file)):
-            raise each.missing(model, reason)
-    return tuple(found.values())
+            raise each.missing(model.name, reason)
+    return tuple(found)
 
 
-def _named_in(config: Any) -> Iterator[Definition]:
-    if isinstance(config, (list, tuple)):
-        for each in config:
-            yield from _named_in(each)
-    if not isinstance(config, dict):
-        return
-    module, name = config.get("module"), config.get("class_name")
-    if isinstance(module, str) and isinstance(name, str) and not _is_known(module):
-        if name == "function":
-            key = str(config.get("config"))
-            yield _definition(key, module, key.rpartition(">")[2], "function")
+def _held_by(model: keras.Model) -> Iterator[Any]:
+    """Yield the classes of the layers, and the functions and classes of what they hold."""
+    for part in parts(model):
+        yield type(part)
+        for value in list(vars(part).values()):
+            for each in value if isinstance(value, (list, tuple)) else [value]:
+                yield each if isinstance(each, FunctionType) else type(each)
+
+
+def _keys_in(config: Any) -> Iterator[str]:
+    """Yield the names by which Keras would ask for classes and functions."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "function":
+            yield str(config.get("config"))
         else:
-            yield _definition(config.get("registered_name") or name, module, name, "class")
-    for each in config.values():
-        yield from _named_in(each)
+            yield from (config[key] for key in _NAMES if isinstance(config.get(key), str))
+        for each in config.values():
+            yield from _keys_in(each)
+    elif isinstance(config, (list, tuple)):
+        for each in config:
+            yield from _keys_in(each)
 
 
-def _is_known(module: str) -> bool:
-    return module.split(".")[0] in _KNOWN_PACKAGES
+def _is_users(found: Any) -> bool:
+    """Return whether a class or function is one that Keras has to be told of."""
+    module = getattr(found, "__module__", None) or "builtins"
+    if module.split(".")[0] in _KNOWN_PACKAGES or found.__name__ == "<lambda>":
+        return False
+    return isinstance(found, FunctionType) or hasattr(found, "get_config")
 
 
-def _definition(key: str, module: str, name: str, kind: str) -> Definition:
-    """Return where the object is that Keras would take in this process."""
-    found = keras.saving.get_registered_object(key)
-    if found is None:
-        found = getattr(sys.modules.get(module), name, None)
-    if hasattr(found, "__qualname__"):
-        module, name = str(found.__module__), str(found.__qualname__)
-    return Definition(key, module, name, file_of(module), kind)
+def definition_of(found: Any, key: str) -> Definition:
+    """Return where a class or function is defined, for which Keras asks by `key`."""
+    module = found.__module__
+    kind = "function" if isinstance(found, FunctionType) else "class"
+    return Definition(key, module, found.__qualname__, _file_of(module), kind)
 
 
-def definition_of(kind: type) -> Definition:
-    """Return where a class is defined."""
-    module = kind.__module__
-    return Definition(kind.__name__, module, kind.__qualname__, file_of(module))
-
-
-def file_of(module: str) -> str | None:
+def _file_of(module: str) -> str | None:
     """Return the file of a module of this process."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return None if file is None else str(Path(file).absolute())
@@ -194,11 +203,9 @@ def _module(definition: Definition, model: str) -> ModuleType:
 
 def _main(file: str | None) -> ModuleType:
     """Return the script of the first process as a module, imported by the rule of "spawn"."""
-    if _IMPORTED_MAIN in sys.modules:
-        return sys.modules[_IMPORTED_MAIN]
-    module = _from_file(_IMPORTED_MAIN, str(file))
-    sys.modules[_MAIN] = module
-    return module
+    if sys.modules[_MAIN].__name__ != _IMPORTED_MAIN:
+        sys.modules[_MAIN] = _from_file(_IMPORTED_MAIN, str(file))
+    return sys.modules[_MAIN]
 
 
 def _from_file(name: str, file: str) -> ModuleType:

@@ -139,6 +139,26 @@ def test_keras_s_own_layers_draw_from_the_streams(make: Any) -> None:
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.LSTM(3, dropout=0.5),
+        lambda: layers.GRU(3, dropout=0.5),
+        lambda: layers.Bidirectional(layers.LSTM(3, dropout=0.5)),
+    ],
+    ids=["lstm", "gru", "bidirectional"],
+)
+def test_a_recurrent_layer_that_drops_its_inputs_alone_drops_in_each_sample(make: Any) -> None:
+    # PyTorch may run all of it as one operation, whose dropout the layer's `training` decides.
+    layer = make()
+    model = keras.Sequential([keras.Input((5, 4)), layer])
+    result = predict(model, np.ones((4, 5, 4), "float32"), samples=4)
+    assert (result.std.max(axis=-1) > 1e-3).all(), result.std
+    plain = keras.ops.convert_to_numpy(model(np.ones((4, 5, 4), "float32")))
+    assert all(np.abs(each - plain).max() > 1e-3 for each in result.samples)
+    assert getattr(layer, "use_cudnn", "auto") == "auto"
+
+
 def test_only_dropout_is_active() -> None:
     inputs = keras.Input((8, 8, 3))
     x = layers.RandomFlip()(inputs)
