@@ -27,9 +27,9 @@ alone = one_model.state(fit(one_model.model(), 4))
 # Two halves of each batch, and two halves of the weights: four devices.
 mesh = keras.distribution.DeviceMesh((2, 2), ["batch", "model"], devices)
 layout = keras.distribution.LayoutMap(mesh)
-layout["hidden.*kernel"] = (None, "model")
-layout["hidden.*bias"] = ("model",)
-layout["learned.*kernel"] = ("model", None)
+layout[".*hidden.*kernel"] = (None, "model")
+layout[".*hidden.*bias"] = ("model",)
+layout[".*learned.*kernel"] = ("model", None)
 keras.distribution.set_distribution(
     keras.distribution.ModelParallel(layout_map=layout, batch_dim_name="batch")
 )

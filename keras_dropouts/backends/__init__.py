@@ -38,6 +38,7 @@ if TYPE_CHECKING or _backend == "tensorflow":
     from keras_dropouts.backends.tensorflow import (
         bits,
         compiled,
+        full_precision,
         mapped_rows,
         masked,
         padded,
@@ -57,6 +58,7 @@ elif _backend == "jax":
     from keras_dropouts.backends.jax import (
         bits,
         compiled,
+        full_precision,
         mapped_rows,
         masked,
         padded,
@@ -76,6 +78,7 @@ elif _backend == "torch":
     from keras_dropouts.backends.torch import (
         bits,
         compiled,
+        full_precision,
         mapped_rows,
         masked,
         padded,
@@ -98,6 +101,7 @@ else:
 __all__ = [
     "bits",
     "compiled",
+    "full_precision",
     "in_backward_pass",
     "is_compiling",
     "mapped_rows",

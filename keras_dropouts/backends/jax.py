@@ -12,6 +12,7 @@ import functools
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -213,3 +214,8 @@ def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callabl
 def traced_operations() -> list[Any]:
     """Return the operations of the graph that is traced now: JAX does not show them."""
     return []
+
+
+def full_precision() -> AbstractContextManager[Any]:
+    """Compute products of float32 in float32 inside this block; a GPU or TPU would round them."""
+    return jax.default_matmul_precision("highest")

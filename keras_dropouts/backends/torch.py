@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -175,3 +176,9 @@ def compiled(function: Callable[..., Any], model: weakref.ref[Layer]) -> Callabl
 def traced_operations() -> list[Any]:
     """Return the operations of the graph that is traced now: PyTorch does not show them."""
     return []
+
+
+def full_precision() -> AbstractContextManager[Any]:
+    """Compute convolutions of float32 in float32 inside this block; cuDNN would round them."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(enabled=cudnn.enabled, allow_tf32=False)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_dropouts import backends
 from keras_dropouts.monte_carlo.sampled_model import SampledModel
 from keras_dropouts.noise.sampler import Sampler, words_of
 from keras_dropouts_export.errors import Stage
@@ -30,7 +31,7 @@ class OwnModel:
         """
         backend = keras.backend.backend()
         doing = f"Model {self.model.name!r} cannot be run on {backend!r}, to be compared with"
-        with Stage(doing, self.model.name):
+        with Stage(doing, self.model.name), backends.full_precision():
             found: list[np.ndarray] = getattr(self, what)(*arguments)
         return found
 
