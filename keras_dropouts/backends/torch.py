@@ -68,8 +68,8 @@ def _drawn(key: torch.Tensor, step: torch.Tensor, tag: int, count: int, width: i
 def _replica() -> int:
     """Return the number of this process among those of `torch.distributed`, 0 for one alone.
 
-    The processes of DistributedDataParallel and FSDP hold the same keys and steps, and each has
-    rows of its own.
+    The processes of DistributedDataParallel hold the same keys and steps, and each has rows of its
+    own.
     """
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():

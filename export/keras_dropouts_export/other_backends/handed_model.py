@@ -64,7 +64,7 @@ def saved(model: keras.Model, folder: Path, inputs: Signature) -> HandedModel:
         model.save(file)
     config = _config_of(file)
     noise = tuple(
-        (definition_of(kind, kind.__name__), known)
+        (definition_of(kind, keras.saving.get_registered_name(kind)), known)
         for kind, known in users_kinds().items()
         if any(isinstance(part, kind) for part in parts(model))
     )
@@ -92,8 +92,8 @@ def read(handed: HandedModel) -> keras.Model:
     try:
         objects = imported(handed.definitions, handed.name)
         for definition, kind in handed.noise:
-            found = imported([definition], handed.name)[definition.key]
-            if found not in users_kinds():
+            found = imported([definition], handed.name).get(definition.key)
+            if found is not None and found not in users_kinds():
                 register_noise(found, kind.attributes or None, kind.keeps)
     finally:
         os.environ["KERAS_BACKEND"] = backend  # a script may set it, and processes inherit it

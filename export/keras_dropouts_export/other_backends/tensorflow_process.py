@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from keras_dropouts_export.destination.ending_signals import unwinding
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.other_backends.handed_model import saved
 from keras_dropouts_export.other_backends.own_model import OwnModel
 from keras_dropouts_export.other_backends.users_code import check_not_importing
@@ -127,7 +127,14 @@ def _conversation(
 def _send(process: subprocess.Popen[bytes], what: Any) -> None:
     assert process.stdin is not None
     try:
-        process.stdin.write(pickle.dumps(what))
+        told = pickle.dumps(what)
+    except Exception as error:
+        raise ExportError(
+            f"An argument cannot be sent to the process that runs TensorFlow: {said_by(error)}. "
+            f"Pass numbers, strings, arrays, and lists, tuples and dicts of them."
+        ) from error
+    try:
+        process.stdin.write(told)
         process.stdin.flush()
     except BrokenPipeError as error:
         raise EOFError from error

@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from typing import Any, BinaryIO
 
@@ -48,6 +49,9 @@ def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Any]) -> None:
         except (EOFError, pickle.UnpicklingError):
             os.kill(os.getpid(), signal.SIGTERM)
             return
+        except Exception:  # noqa: BLE001  (something of the user's that is not known here)
+            traceback.print_exc()
+            os._exit(1)  # the other process says what was printed last
 
 
 class _Side:

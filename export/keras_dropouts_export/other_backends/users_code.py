@@ -62,9 +62,10 @@ def definitions_in(model: keras.Model, config: Any) -> tuple[Definition, ...]:
         ExportError: if one of them is in a script, or a session, that cannot be imported.
     """
     held = {keras.saving.get_registered_name(each): each for each in _held_by(model)}
-    named = {key: keras.saving.get_registered_object(key) for key in _keys_in(config)}
-    objects = held | {key: each for key, each in named.items() if each is not None}
-    found = [definition_of(each, key) for key, each in objects.items() if _is_users(each)]
+    named = {
+        key: keras.saving.get_registered_object(key) or held.get(key) for key in _keys_in(config)
+    }
+    found = [definition_of(each, key) for key, each in named.items() if _is_users(each)]
     for each in found:
         if each.module == _MAIN and (reason := _why_main_cannot(each.file)):
             raise each.missing(model.name, reason)
