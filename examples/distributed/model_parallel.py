@@ -27,9 +27,10 @@ alone = one_model.state(fit(one_model.model(), 4))
 # Two halves of each batch, and two halves of the weights: four devices.
 mesh = keras.distribution.DeviceMesh((2, 2), ["batch", "model"], devices)
 layout = keras.distribution.LayoutMap(mesh)
+# By the names of the layers: a loaded model has paths without those of what holds them.
 layout[".*hidden.*kernel"] = (None, "model")
 layout[".*hidden.*bias"] = ("model",)
-layout[".*learned.*kernel"] = ("model", None)
+layout[".*inner.*kernel"] = ("model", None)
 keras.distribution.set_distribution(
     keras.distribution.ModelParallel(layout_map=layout, batch_dim_name="batch")
 )
