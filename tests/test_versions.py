@@ -120,6 +120,8 @@ def test_the_engines_are_tested_without_keras_and_with_what_scoring_needs() -> N
     assert not {"keras", "tensorflow", "onnx"} & set(engines)
     for line in EXTRAS["score"]:
         assert engines[canonicalize_name(Requirement(line).name)] in Requirement(line).specifier
+
+
 def test_the_extra_for_mlflow_begins_at_the_release_that_is_asked() -> None:
     (mlflow,) = (Requirement(line) for line in EXTRAS["mlflow"])
     pin = pins("servers", "3.11")["mlflow"]

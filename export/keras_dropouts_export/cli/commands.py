@@ -15,6 +15,7 @@ import click
 
 from keras_dropouts_export import formats
 from keras_dropouts_export.cli import quiet_start, serving_commands, user_modules
+from keras_dropouts_export.cli.onnx_options import onnx_options, taken_out
 from keras_dropouts_export.cli.sampling_options import sampling_options
 from keras_dropouts_export.cli.score_command import score
 
@@ -126,15 +127,7 @@ def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json
     help=f"Format of OUT [default: by its suffix ({_SUFFIXES})]",
 )
 @sampling_options
-@click.option("--opset", type=int, help="ONNX only: version of its operations [default: 18]")
-@click.option("--dtype", type=click.Choice(["float16"]), help="ONNX only: numbers inside the file.")
-@click.option("--quantize", type=click.Choice(["int8"]), help="ONNX only: weights of the file.")
-@click.option(
-    "--representative-inputs",
-    type=click.Path(path_type=Path),
-    help="With --dtype or --quantize: an .npz file of inputs as your data are, which tell the "
-    "ranges of int8 and what is lost.",
-)
+@onnx_options
 @_seed
 @_atol
 @_rtol
@@ -145,30 +138,20 @@ def export(
     model: Path,
     out: Path,
     format_name: str | None,
-    opset: int | None,
-    dtype: str | None,
-    quantize: str | None,
-    representative_inputs: Path | None,
     seed: int,
     atol: float | None,
     rtol: float | None,
     inputs: Path | None,
     overwrite: bool,
     as_json: bool,
-    **sampling: Any,
+    **others: Any,
 ) -> None:
     """Export MODEL to OUT, once it is proven equal.
 
     The suffix of OUT says the format, or --format does.
     """
-    of_onnx = {
-        "opset": opset,
-        "dtype": dtype,
-        "quantize": quantize,
-        "representative_inputs": representative_inputs,
-    }
-    options = _sampling_arguments(sampling)
-    options |= {name: value for name, value in of_onnx.items() if value is not None}
+    of_onnx = taken_out(others)
+    options = _sampling_arguments(others) | of_onnx
     quiet_start.load_tensorflow()
     row = formats.by_suffix(out) if format_name is None else formats.named(format_name)
     _check_options(row, options)

@@ -30,6 +30,7 @@ class Chunk(NamedTuple):
 class TableLayout:
     """How a table lies on disk: one file."""
 
+    argument = "out"
     refused_suffixes: tuple[str, ...] = ()
     is_folder = False
 
