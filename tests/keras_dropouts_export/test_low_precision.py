@@ -99,10 +99,21 @@ def test_the_file_still_says_what_it_is(way: str, tmp_path: Path) -> None:
         "keras_dropouts.versions",
         "keras_dropouts.self_test",
         "keras_dropouts.labels",
+        "keras_dropouts.precision",
     }
     assert [(each.domain, each.version) for each in file.opset_import] == [("", 18)]
     assert {each.name for each in file.graph.input} == {"image", "seed"}
     assert {value.type.tensor_type.elem_type for value in file.graph.output} == {1}
+
+
+@pytest.mark.parametrize("way", ["float16", "int8, dynamic"])
+def test_verify_knows_what_a_file_may_lose(way: str, tmp_path: Path) -> None:
+    model, path = classifier(), tmp_path / "m.onnx"
+    kde.export_onnx(model, path, samples=4, **WAYS[way])
+    assert kde.verify(model, path).ok
+    assert not kde.verify(model, path, atol=1e-9, rtol=1e-9).ok
+    model.layers[-1].set_weights([-x for x in model.layers[-1].get_weights()])
+    assert not kde.verify(model, path).ok
 
 
 @pytest.mark.parametrize("way", WAYS)

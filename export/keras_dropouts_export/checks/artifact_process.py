@@ -33,6 +33,9 @@ class Runtime(Protocol):
     def keeps_plain_function(self) -> bool:
         """Whether an artifact with Monte-Carlo dropout holds the function without it, too."""
 
+    def precision_in(self, path: Path) -> str | None:
+        """Return "float16" or "int8" of an artifact that was made less precise, else None."""
+
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""
 
@@ -46,16 +49,26 @@ class Runtime(Protocol):
 class Apart:
     """An artifact that runs in another process, for at most `time_limit` seconds in all.
 
+    providers: execution providers of onnxruntime, None for its CPU.
+
     Raises:
         FileNotFoundError: if nothing is at `path`.
         ValueError: if what is there is of no format that is known.
     """
 
-    def __init__(self, path: Path, time_limit: float) -> None:
+    def __init__(
+        self, path: Path, time_limit: float, providers: tuple[str, ...] | None = None
+    ) -> None:
+        self.providers = providers
         self.keeps_plain_function = format_at(path).keeps_plain_function
         self.path, self.limit, self.left = path, time_limit, time_limit
         with _lock:
             _process()  # which takes seconds to start, and need not be waited for yet
+
+    def precision_in(self, path: Path) -> str | None:
+        """Return "float16" or "int8" of an artifact that was made less precise, else None."""
+        found: str | None = self._asked(path, "precision_in")
+        return found
 
     def sampling_in(self, path: Path) -> str | None:
         """Return how the artifact samples, as JSON text, None where it holds no dropout."""
@@ -64,7 +77,7 @@ class Apart:
 
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
         """Return, by the name of the runtime, what runs the artifact on a dict of arrays."""
-        names = self._asked(path, "load", _interface(function))
+        names = self._asked(path, "load", _interface(function), self.providers)
         return {name: self._run(path, name) for name in names}
 
     def interface(self, path: Path) -> Interface | None:

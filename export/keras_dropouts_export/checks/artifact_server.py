@@ -80,11 +80,16 @@ class _Artifacts:
         assert self.served is not None
         return self.served(inputs)
 
+    def precision_in(self, path: Path) -> str | None:
+        return format_at(path).precision_in(path)
+
     def sampling_in(self, path: Path) -> str | None:
         return format_at(path).sampling_in(path)
 
-    def load(self, path: Path, function: Any) -> list[str]:
-        self.runs = format_at(path).runs(path, function)
+    def load(self, path: Path, function: Any, providers: tuple[str, ...] | None) -> list[str]:
+        home = format_at(path)
+        home = home if providers is None else home.on_providers(providers)
+        self.runs = home.runs(path, function)
         self.last = ""
         return list(self.runs)
 

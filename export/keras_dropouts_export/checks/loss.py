@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,21 @@ def lower(
     return report
 
 
+def allowed_in(precision: str | None, comparison: Comparison) -> Comparison:
+    """Return a comparison with the tolerances of what an artifact was made less precise to.
+
+    Those that the user gave stay.
+    """
+    if precision not in _ALLOWED:
+        return comparison
+    atol, rtol = _ALLOWED[precision]
+    return replace(
+        comparison,
+        atol=atol if comparison.atol is None else comparison.atol,
+        rtol=rtol if comparison.rtol is None else comparison.rtol,
+    )
+
+
 def _chosen(exported: Exported, representative: SampleInputs) -> Arrays:
     plain = exported.plain
     arrays = representative.by_name(plain.signature)
@@ -150,9 +165,8 @@ def _rows(
 ) -> tuple[LossRow, ...]:
     function = exported.served
     expected = [function.expected(inputs) for inputs in asked]
-    atol, rtol = _ALLOWED[str(layout.lowered_to)]
-    atol = atol if comparison.atol is None else comparison.atol
-    rtol = rtol if comparison.rtol is None else comparison.rtol
+    allowed = allowed_in(layout.lowered_to, comparison)
+    atol, rtol = allowed.atol or 0.0, allowed.rtol or 0.0
     classes = {f"{name}{ending}" for name in exported.labels for ending in _BY_CLASS}
     errors: dict[str, float] = {}
     same: dict[str, list[np.ndarray]] = {name: [] for name in classes}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_dropouts.arguments import check_positive
+from keras_dropouts.arguments import check_positive, invalid
 from keras_dropouts_export.checks.artifact_process import Apart, Runtime
+from keras_dropouts_export.checks.loss import allowed_in
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.destination import recover
@@ -36,6 +38,7 @@ def verify(
     rtol: float | None = None,
     seed: int = 0,
     time_limit: float | None = 600.0,
+    providers: Sequence[str] | None = None,
 ) -> ParityReport:
     """Compare an artifact with the model that it was exported from.
 
@@ -59,17 +62,22 @@ def verify(
         sample_inputs: As for `export_onnx`.
         second_process: As for `export_saved_model`; the other formats have it in their runtimes,
             which know nothing of the model.
-        atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype.
+        atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype, or
+            what a file of float16 or int8 may lose.
         rtol: Relative tolerance, likewise.
         seed: Seed of the inputs, an integer in [0, 2**63).
         time_limit: Seconds that the artifact may take in all, a finite number above 0. It is loaded
             and run in a process of its own, so that a file that never ends, crashes its runtime or
             fills the memory is an error; None runs it in this process and waits for it.
+        providers: None for the CPU, or for an ONNX file the execution providers of onnxruntime to
+            run it on, the first one first: ["CUDAExecutionProvider"], or "cuda" for short. One that
+            onnxruntime leaves out is an error, and no silent run on the CPU. Other hardware rounds
+            in another way, so `atol` or `rtol` may have to be larger.
 
     Raises:
         FileNotFoundError: if nothing is at `path`.
-        ValueError: if the artifact cannot be read, has other inputs or outputs than the model, or
-            takes longer than `time_limit`.
+        ValueError: if the artifact cannot be read, has other inputs or outputs than the model,
+            takes longer than `time_limit`, or cannot run on `providers`.
         ExportError: if the model cannot be traced.
 
     Example:
@@ -91,7 +99,7 @@ def verify(
         check_positive(time_limit, "time_limit")
     if isinstance(path, (str, os.PathLike)):
         recover(Path(os.path.abspath(path)))
-    format_at(path)
+    asked = _providers(path, providers)
     if is_elsewhere():
         signature = served_signature(model, input_signature, samples)
         report: ParityReport = on_tensorflow(
@@ -103,9 +111,26 @@ def verify(
             samples=samples,
             comparison=comparison,
             time_limit=time_limit,
+            providers=asked,
         )
         return report
-    return _verified(model, None, None, path, input_signature, samples, comparison, time_limit)
+    return _verified(
+        model, None, None, path, input_signature, samples, comparison, time_limit, asked
+    )
+
+
+def _providers(
+    path: str | os.PathLike[str], providers: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the execution providers, once it is known that the artifact can run on them."""
+    home = format_at(path)
+    if providers is None:
+        return None
+    named = [providers] if isinstance(providers, str) else providers
+    if not named or not all(isinstance(each, str) for each in named):
+        raise invalid("providers", "None, or names of execution providers", providers)
+    home.on_providers(tuple(named))
+    return tuple(named)
 
 
 def _verified(
@@ -117,14 +142,17 @@ def _verified(
     samples: SampleInputs | None,
     comparison: Comparison,
     time_limit: float | None,
+    providers: tuple[str, ...] | None,
 ) -> ParityReport:
     place = Path(path)
-    found: Runtime = format_at(path)
+    home = format_at(path)
+    found: Runtime = home if providers is None else home.on_providers(providers)
     if time_limit is not None:
-        found = Apart(place.absolute(), time_limit)
+        found = Apart(place.absolute(), time_limit, providers)
     plain = inference_function(model, signature, samples)
     if caller is not None:
         plain = caller.predicting(plain)
+    comparison = allowed_in(found.precision_in(place.absolute()), comparison)
     text = found.sampling_in(place.absolute())
     if text is None:
         return compare(plain, place.absolute(), comparison, str(path), found)

@@ -177,6 +177,13 @@ def export(
     show_default=True,
     help="Seconds that ARTIFACT may take, in a process of its own.",
 )
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    help="ONNX only: an execution provider of onnxruntime to run ARTIFACT on (cuda, for example). "
+    "May be given several times.",
+)
 @_json
 def verify(model: Path, artifact: Path, inputs: Path | None, as_json: bool, **options: Any) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
@@ -184,6 +191,7 @@ def verify(model: Path, artifact: Path, inputs: Path | None, as_json: bool, **op
     from keras_dropouts_export.cli import actions
 
     options["second_process"] = True  # one who waits for a command waits for this as well
+    options["providers"] = options["providers"] or None
     equal = actions.verify(model, artifact, as_json, options, inputs)
     sys.exit(0 if equal else 1)
 

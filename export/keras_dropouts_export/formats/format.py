@@ -171,6 +171,14 @@ class Format(ABC):
                 `function`.
         """
 
+    def on_providers(self, providers: tuple[str, ...]) -> Format:
+        """Return the format with other execution providers of its runtime for `runs`.
+
+        Raises:
+            ValueError: if the runtime has none, or not these.
+        """
+        raise invalid("providers", f"None for {self.title}: onnxruntime has them", list(providers))
+
     def answers_apart(
         self, path: Path, function: InferenceFunction, trials: Sequence[Arrays], always: bool
     ) -> dict[str, list[Arrays]]:
@@ -182,6 +190,10 @@ class Format(ABC):
             ValueError: if the artifact cannot be loaded or run there.
         """
         return {}
+
+    def precision_in(self, path: Path) -> str | None:
+        """Return what an artifact was made less precise to, as `lowered_to`."""
+        return None
 
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""

@@ -23,6 +23,7 @@ from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import is_draw
 
 # Of these, int8 has operations that are ONNX's; of others onnxruntime alone has them.
 _QUANTIZED = ("MatMul", "Gemm", "Conv")
+PRECISION = "keras_dropouts.precision"  # the key in a file's metadata
 # Without this key onnxruntime logs a warning that a file was not prepared.
 _PREPARED = "onnx.quant.pre_process"
 
@@ -55,8 +56,7 @@ def to_float16(path: Path, reduced: str) -> None:
     except Exception as error:  # whatever the tool may raise
         raise _failed("float16", error) from error
     _join_kept(made.graph)
-    _name_used_domains(made)
-    onnx.save(made, str(path))
+    _save(made, path, {each.key: each.value for each in made.metadata_props}, "float16")
 
 
 def to_int8(path: Path, batches: Iterator[Arrays] | None) -> None:
@@ -90,18 +90,23 @@ def to_int8(path: Path, batches: Iterator[Arrays] | None) -> None:
         raise _failed("int8", error) from error
     for name, value in head.items():
         setattr(made, name, value)
+    _save(made, path, metadata, "int8")
+
+
+def _save(made: onnx.ModelProto, path: Path, metadata: dict[str, str], precision: str) -> None:
+    """Write the file, with its metadata and with no domain that it has no operation of."""
     del made.metadata_props[:]
-    onnx.helper.set_model_props(made, metadata)
-    _name_used_domains(made)
+    onnx.helper.set_model_props(made, {**metadata, PRECISION: precision})
+    used = {node.domain for graph in subgraphs(made.graph) for node in graph.node} | {""}
+    domains = [each for each in made.opset_import if each.domain in used]
+    del made.opset_import[:]
+    made.opset_import.extend(domains)
     onnx.save(made, str(path))
 
 
-def _name_used_domains(file: onnx.ModelProto) -> None:
-    """Let the file name no domain of operations that it has none of."""
-    used = {node.domain for graph in subgraphs(file.graph) for node in graph.node} | {""}
-    domains = [each for each in file.opset_import if each.domain in used]
-    del file.opset_import[:]
-    file.opset_import.extend(domains)
+def precision_in(file: onnx.ModelProto) -> str | None:
+    """Return "float16" or "int8" of a file that was made less precise, None of others."""
+    return {each.key: each.value for each in file.metadata_props}.get(PRECISION)
 
 
 class _Calibration(quantization.CalibrationDataReader):

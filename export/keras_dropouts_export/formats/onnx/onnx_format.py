@@ -128,6 +128,9 @@ class OnnxFormat(Format):
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
         return onnx_runtime.session_runs(path, function)
 
+    def precision_in(self, path: Path) -> str | None:
+        return low_precision.precision_in(onnx_audit.load(path))
+
     def sampling_in(self, path: Path) -> str | None:
         return onnx_writer.sampling_in(onnx_audit.load(path))
 
@@ -139,3 +142,16 @@ class OnnxFormat(Format):
 
     def inner_values(self, path: Path, names: Sequence[str], inputs: Arrays) -> Arrays:
         return onnx_runtime.inner_values(path, names, inputs)
+
+    def on_providers(self, providers: tuple[str, ...]) -> OnnxFormat:
+        return _OnProviders(providers=onnx_runtime.known_providers(providers))
+
+
+@dataclass(frozen=True)
+class _OnProviders(OnnxFormat):
+    """The format, whose files run on execution providers of onnxruntime other than its CPU."""
+
+    providers: tuple[str, ...] = ()
+
+    def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
+        return onnx_runtime.session_runs(path, function, self.providers)
