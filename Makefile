@@ -30,7 +30,8 @@ PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations
 SELECTION := $(addprefix tests/keras_dropouts/,backends keras_internals layers monte_carlo noise \
 	surgery) $(addprefix tests/keras_dropouts_export/,checks models formats/saved_model \
 	formats/onnx/test_export_onnx.py formats/onnx/test_nodes_of_layers.py formats/litert \
-	formats/openvino monte_carlo/test_sampled_function.py test_every_layer.py test_zoo.py) \
+	formats/openvino monte_carlo/test_sampled_function.py scoring cli/test_score.py \
+	test_every_layer.py test_zoo.py) \
 	--zoo-third -k "not large_models"
 # On another Python: every layer, and what the packages with compiled parts do.
 QUICK := $(addprefix tests/keras_dropouts,/layers /monte_carlo _export/formats/onnx/test_export_onnx.py \

@@ -45,7 +45,7 @@ def _status(arguments: Sequence[str] | None) -> int:
             standard_streams.complain(shown.getvalue().rstrip("\n"))
             return error.exit_code
         except click.Abort as error:  # it was made of an interrupt, which may say what stays
-            raise KeyboardInterrupt(error.__cause__ or "") from None
+            raise KeyboardInterrupt(error.__cause__ or error.__context__ or "") from None
     except KeyboardInterrupt as error:
         standard_streams.complain(f"Error: interrupted. {error}".rstrip())
         return 1
