@@ -137,7 +137,8 @@ class ParquetTable:
         if self._kept[0] != (group, names):
             rows = f"rows {self._starts[group]} to {self._starts[group + 1] - 1}"
             with self._readable(rows):
-                self._kept = (group, names), self._file.read_row_group(group, columns=names)
+                rows_of_group = self._file.read_row_group(group, columns=names)
+            self._kept = (group, names), rows_of_group.select(names)
         return self._kept[1]
 
     @contextmanager
@@ -204,6 +205,8 @@ def check_kind(path: str | os.PathLike[str], argument: str) -> str:
     Raises:
         ValueError: if there is not.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise invalid(argument, "a path", path)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise invalid(argument, f"a file name that ends in {', '.join(SUFFIXES)}", os.fspath(path))

@@ -109,6 +109,8 @@ def score_file(
     check_integer(batch_size, "batch_size", minimum=1)
     check_flag(outputs_only, "outputs_only")
     source, suffix = _source(data), check_kind(out, "out")
+    if not isinstance(model, (str, os.PathLike)):
+        raise invalid("model", "a path", model)
     layout = TableLayout(suffix)
     target = check_destination(out, layout, overwrite)
     if os.path.realpath(source) == os.path.realpath(target):
@@ -119,7 +121,7 @@ def score_file(
     )
     names = [name for value in scorer.outputs for name in output_names(value, suffix)]
     with kept_parts(target) as folder:
-        mark = _mark(scorer)
+        mark, before = _mark(scorer), _state(source)
         task = _task(source, scorer, folder, mark)
         kept = [] if outputs_only else list(task.table.names)
         check_free(names, kept, task.where)
@@ -128,6 +130,8 @@ def score_file(
         reused = _score(task, spans, place, workers, progress)
         if _mark(scorer) != mark:
             raise invalid("model", "a file that does not change meanwhile", scorer.path)
+        if _state(source) != before:
+            raise invalid("data", "a file that does not change meanwhile", task.where)
         with workplace(target) as work:
             made = work / target.name
             write_table(made, _chunks(task, spans, kept), task.where)
@@ -142,6 +146,12 @@ def _source(data: str | os.PathLike[str]) -> Path:
     if not source.is_file():
         raise FileNotFoundError(str(invalid("data", "a file that exists", os.fspath(data))))
     return source
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Return what tells that a file was replaced or written to."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _mark(scorer: OnnxScorer) -> str:

@@ -263,6 +263,21 @@ def test_a_model_that_changes_meanwhile_is_refused(made, data, tmp_path):
     assert not (data / "out.csv").exists()
 
 
+def test_a_table_that_changes_meanwhile_is_refused_and_the_same_call_goes_on(made, data):
+    source = data / "data.csv"
+    text = source.read_text()
+
+    def change(done, total):
+        if done == total:
+            source.write_text(text + "new,1,2,3,4\n")
+
+    with pytest.raises(ValueError, match=r"`data`.*a file that does not change meanwhile"):
+        score(source, data / "out.csv", made[1], progress=change, partition_size=50)
+    assert not (data / "out.csv").exists()
+    report = score(source, data / "out.csv", made[1], partition_size=50)
+    assert (report.rows, report.ranges, report.reused) == (ROWS + 1, 6, 5)
+
+
 def test_progress_goes_from_none_to_all(made, data):
     told = []
     score(data / "data.csv", data / "out.csv", made[1], progress=lambda *each: told.append(each))
@@ -349,6 +364,7 @@ def test_paths_that_do_not_fit_change_nothing(made, data):
         ("data.csv", "link.csv", {"overwrite": True}, "a symbolic link, which is never replaced"),
         ("data.csv", "no/out.csv", {}, "Expected a path in an existing folder"),
         ("data.csv", "full.csv", {}, "a folder for parts, can be made"),
+        (data / "data.csv", 3, {}, "`out`. Expected a path. Received: out=3"),
         ("data.csv", "out.csv", {"engine": "dask"}, "`engine`. Expected one of 'local', 'ray'"),
         ("data.csv", "out.csv", {"partition_size": 0}, "`partition_size`. Expected an integer"),
         ("data.csv", "out.csv", {"batch_size": 0}, "`batch_size`. Expected an integer not below 1"),
@@ -356,7 +372,7 @@ def test_paths_that_do_not_fit_change_nothing(made, data):
     ]
     for source, out, options, message in cases:
         with pytest.raises((ValueError, OSError)) as caught:
-            score(data / source, data / out, model, **options)
+            score(data / source, data / out if isinstance(out, str) else out, model, **options)
         assert message in str(caught.value)
     assert (data / "data.csv").read_bytes() == before
     assert (data / "taken.csv").read_text() == (data / "full.csv.parts").read_text() == "mine"
