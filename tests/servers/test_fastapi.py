@@ -106,6 +106,26 @@ def test_a_bad_request_is_refused_with_a_sentence(body, status, message, address
     assert (found, message in json.dumps(answer, ensure_ascii=False)) == (status, True), answer
 
 
+def test_requests_that_find_too_many_before_them_are_told_to_come_later(served, tmp_path):
+    port = model_servers.free_port()
+    address = f"http://127.0.0.1:{port}"
+    environment = {"MODEL": str(served.path), "MAX_ROWS": "1", "MAX_WAITING": "1"}
+    body = {"inputs": {"image": served.x[:1].tolist()}, "seed": [7]}
+    answers = []
+
+    def ask(_):
+        answers.append(post(f"{address}/predict", body))
+        return {"status": np.array([answers[-1][0]])}
+
+    ready, log = f"{address}/health", tmp_path / "app.log"
+    with model_servers.started(command(port), ready, log, EXAMPLE, **environment):
+        statuses = model_servers.burst(ask, range(64))["status"]
+        assert post(f"{address}/predict", body)[0] == 200
+    assert set(statuses.tolist()) == {200, 503}
+    refused = [answer for status, answer in answers if status == 503]
+    assert refused[0] == {"detail": "Too many requests wait. Try again later."}
+
+
 @pytest.mark.parametrize("fault", ["weights", "fixed masks"])
 def test_the_app_does_not_start_with_a_file_that_fails_its_self_test(fault, served, tmp_path):
     path = tmp_path / "other.onnx"
