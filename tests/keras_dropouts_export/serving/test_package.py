@@ -13,6 +13,7 @@ import yaml
 
 import keras_dropouts_export as kde
 from command_line import run
+from graph_nets import GraphAttention, nodes_and_edges
 from served import dense_model, image_model
 
 SEVERAL = (
@@ -113,6 +114,29 @@ def test_a_fixed_number_of_rows_is_not_put_together(tmp_path):
     assert report.alone == "'x' has a fixed number of rows"
     config = (tmp_path / "models" / "three" / "config.pbtxt").read_text()
     assert blocks(config)["x"] == "data_type: TYPE_FP32 dims: [ 3, 4 ]"
+
+
+class Centred(keras.layers.Layer):
+    """Mixes the rows of a batch."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def test_rows_that_a_layer_mixes_are_not_put_together(tmp_path):
+    layers = [keras.Input((4,), name="x"), Centred(), keras.layers.Dense(2, name="y")]
+    kde.export_onnx(keras.Sequential(layers), tmp_path / "mixed.onnx")
+    report = kde.package(tmp_path / "mixed.onnx", tmp_path / "models")
+    assert report.alone == "rows of 'y' depend on the rows beside them"
+
+
+@pytest.mark.slow
+def test_nodes_and_edges_are_not_put_together(tmp_path):
+    model, graph = GraphAttention(), nodes_and_edges()
+    model(graph)
+    kde.export_onnx(model, tmp_path / "graph.onnx", sample_inputs=graph)
+    report = kde.package(tmp_path / "graph.onnx", tmp_path / "models")
+    assert report.alone == "'output' has a fixed number of rows"
 
 
 def test_a_file_with_weights_beside_it_is_packaged_with_them(files, tmp_path):
