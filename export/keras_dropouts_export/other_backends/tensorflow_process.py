@@ -77,6 +77,8 @@ def on_tensorflow(
 
 def _started(log: Any) -> subprocess.Popen[bytes]:
     paths = os.pathsep.join(os.path.abspath(each) for each in sys.path)
+    # Flags of JAX's XLA may be unknown to TensorFlow's, which ends the process at such a one.
+    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     ours = {
         "KERAS_BACKEND": "tensorflow",
         "PYTHONPATH": paths,
@@ -88,7 +90,7 @@ def _started(log: Any) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **ours},
+        env={**inherited, **ours},
         start_new_session=True,  # Ctrl-C goes to this process alone, which ends the other
     )
 
