@@ -22,8 +22,9 @@ NOT_WRITTEN, NOT_HERE = "not exported", "not here"
 class Outcome:
     """What one runtime does with one artifact.
 
-    error: the largest difference from Keras; masks: whether every mask that the outputs show is
-    Keras's bit for bit, None where they show none; reason: why it is refused or does not run.
+    error: the largest difference from Keras, None where it is no number; masks: whether every mask
+    that the outputs show is Keras's bit for bit, None where they show none; reason: why it is
+    refused, does not run or has no such difference.
     """
 
     kind: str
@@ -64,6 +65,8 @@ def outcome(artifact: Artifact, given: dict[str, Any], state: dict[str, Any]) ->
         pairs = [(g[name], w[name]) for g, w in zip(got, wanted, strict=True) for name in shown]
         masks = all(np.array_equal(one, other) for one, other in pairs)
     largest = max(error for error, _ in errors)
+    if np.isinf(largest):
+        return Outcome(DIFFERS, version, None, masks, "An output has another shape, or no numbers.")
     return Outcome(EQUAL if equal else DIFFERS, version, largest, masks)
 
 

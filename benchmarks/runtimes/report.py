@@ -33,7 +33,8 @@ def cell(found: Outcome | None) -> str:
         return ""
     if found.kind in _SHORT:
         return _SHORT[found.kind]
-    text = "equal" if found.kind == outcomes.EQUAL else f"**differs {found.error:.1g}**"
+    differs = "**other shape**" if found.error is None else f"**differs {found.error:.1g}**"
+    text = "equal" if found.kind == outcomes.EQUAL else differs
     if found.masks is None:
         return text
     return f"{text}, masks" if found.masks else f"{text}, **other masks**"
@@ -58,7 +59,8 @@ def reasons(runtimes: Sequence[Runtime], results: Results) -> str:
             if found.kind in _SHORT:
                 why[f"{found.kind}: {found.reason}"].append(artifact)
             elif not found.ok:
-                why[f"answers wrongly, error {found.error:.2g}"].append(artifact)
+                size = found.reason if found.error is None else f"by {found.error:.2g}"
+                why[f"answers wrongly: {size}"].append(artifact)
         if why:
             lines.append(f"**{runtime.name}**\n")
             lines += [f"- {', '.join(names)}: {_escaped(text)}" for text, names in why.items()]
