@@ -127,7 +127,8 @@ def _providers(
     if providers is None:
         return None
     named = [providers] if isinstance(providers, str) else providers
-    if not named or not all(isinstance(each, str) for each in named):
+    listed = isinstance(named, Sequence) and all(isinstance(each, str) for each in named)
+    if not named or not listed:
         raise invalid("providers", "None, or names of execution providers", providers)
     home.on_providers(tuple(named))
     return tuple(named)
