@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,12 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("runtime", RUN)
-@pytest.mark.parametrize("name", FILES)
+CASES = [(name, runtime) for name in FILES for runtime in RUN]
+if version("openvino") not in RUNTIMES["openvino"].version:
+    CASES.remove(("masked", "openvino"))  # OpenVINO 2025.3 loads this Loop, 2026.4 refuses it
+
+
+@pytest.mark.parametrize(("name", "runtime"), CASES)
 def test_the_verdict_is_what_the_runtime_does(name: str, runtime: str, tmp_path: Path) -> None:
     make, options = FILES[name]
     path = tmp_path / "m.onnx"
