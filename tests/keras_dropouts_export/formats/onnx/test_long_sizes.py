@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import keras
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
-import pytest
-from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
-import keras_dropouts as kd
-import keras_dropouts_export as kde
 from keras_dropouts_export.formats.onnx.long_sizes import keep_sizes_long
 
 
@@ -100,42 +92,3 @@ def test_a_cast_of_what_is_no_size_stays() -> None:
     keep_sizes_long(file)
     assert kinds(file) == ["Cast", "Cast", "Cast"]
     np.testing.assert_array_equal(run(file)[0], before[0])
-
-
-def of_one(layer: layers.Layer, *shape: int) -> keras.Model:
-    inputs = keras.Input(shape)
-    twice = isinstance(layer, (layers.MultiHeadAttention, kd.DropKey))
-    return keras.Model(inputs, layer(inputs, inputs) if twice else layer(inputs))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "shape"),
-    [
-        (lambda: layers.Dropout(0.5), (5, 4)),
-        (lambda: layers.GaussianNoise(0.3), (5, 4)),
-        (lambda: layers.MultiHeadAttention(2, 4, dropout=0.3), (5, 4)),
-        (lambda: kd.DropBlock2D(0.3, block_size=3), (8, 8, 2)),
-        (lambda: kd.DropPath(0.5), (5, 4)),
-        (lambda: kd.PatchDropout(0.5), (6, 4)),
-        (lambda: kd.DropKey(layers.MultiHeadAttention(2, 4), 0.3), (5, 4)),
-    ],
-    ids=["Dropout", "GaussianNoise", "Attention", "DropBlock2D", "DropPath", "Patch", "DropKey"],
-)
-def test_openvino_samples_a_portable_file_as_keras_does(
-    make: object, shape: tuple[int, ...], tmp_path: Path
-) -> None:
-    layer = make()  # type: ignore[operator]
-    net = of_one(layer, *shape)
-    kde.export_onnx(net, tmp_path / "m.onnx", samples=3, reduce=None, rng="portable")
-    x = np.random.default_rng(1).uniform(0.5, 1.5, (4, *shape)).astype("float32")
-    seeds = np.array([5, -3, 2**31 - 1, -(2**31)])  # it cuts seeds off to 32 bits
-    core = openvino.Core()
-    core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    compiled = core.compile_model(core.read_model(str(tmp_path / "m.onnx")), "CPU")
-    image, seed = compiled.inputs
-    assert "seed" in seed.get_names()
-    got = np.moveaxis(compiled({image: x, seed: seeds})[0], 1, 0)
-    wanted = kd.mc_predict(net, x, samples=3, row_seeds=seeds).samples
-    np.testing.assert_allclose(got, wanted, atol=1e-5, rtol=1e-5)
-    assert wanted.std(axis=0).max() > 0.01

@@ -20,6 +20,7 @@ from tf2onnx.optimizer import back_to_back_optimizer
 
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.long_sizes import keep_sizes_long
+from keras_dropouts_export.formats.onnx.loop_states import part_loop_states
 from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
 from keras_dropouts_export.formats.onnx.tf2onnx.fusion import fuse
 from keras_dropouts_export.formats.onnx.tf2onnx.handlers import HANDLERS
@@ -58,6 +59,7 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     model = _converted(concrete, min(opset, NATIVE_OPSET))
     draw_nodes.expand_draws(model)
     keep_sizes_long(model)
+    part_loop_states(model)
     if opset <= NATIVE_OPSET:
         return model
     try:
