@@ -1,8 +1,7 @@
 """Measures what scoring costs beside onnxruntime itself, in processor time of one thread.
 
 `python benchmarks/scoring.py [ROWS] [REPEATS]` prints a Markdown table: the same rows in batches of
-256 through `session.run`, through `OnnxScorer`, and from a Parquet file to another by `score_file`,
-in turn, medians.
+256 through `session.run` and through `OnnxScorer`, in turn, medians.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import onnxruntime
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
@@ -52,15 +49,7 @@ def ways(folder: Path, x: np.ndarray, seeded: bool) -> dict[str, Callable[[], ob
             rows = slice(first, first + BATCH)
             session.run(None, {"x": x[rows], **({"seed": seeds[rows]} if seeded else {})})
 
-    def table() -> object:
-        out = folder / "out.parquet"
-        return kde.scoring.score_file(folder / "x.parquet", out, path, 7, overwrite=True)
-
-    return {
-        "`session.run`": plain,
-        "`OnnxScorer`": lambda: scorer({"x": x}),
-        "`score_file`": table,
-    }
+    return {"`session.run`": plain, "`OnnxScorer`": lambda: scorer({"x": x})}
 
 
 def main(rows: int = 20000, repeats: int = 7) -> None:
@@ -71,8 +60,6 @@ def main(rows: int = 20000, repeats: int = 7) -> None:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made)
             kde.export_onnx(model(), folder / "model.onnx", samples=samples)
-            column = pa.FixedSizeListArray.from_arrays(x.reshape(-1), FEATURES)
-            pq.write_table(pa.table({"x": column}), folder / "x.parquet")
             timed = ways(folder, x, samples is not None)
             found: dict[str, list[float]] = {name: [] for name in timed}
             for repeat in range(repeats + 1):
