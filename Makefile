@@ -73,7 +73,7 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines runtimes test-runtimes test-servers
+	test-engines runtimes test-runtimes test-servers test-batching test-mlflow
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -112,11 +112,17 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 	done
 
 test-engines: $(STAMP) $(ENGINES)/.installed ## run the tests of scoring on Ray, Spark and Beam
-	$(BIN)/python -m pytest -q --engines --durations 5 tests/engines
+	$(BIN)/python -m pytest -q --engines --durations 5 tests/engines $(ONLY)
+
+test-servers: test-batching test-mlflow ## start model servers and ask them
 
 # One after the other: each asks a server for all that this machine has.
-test-servers: $(STAMP) $(SERVERS)/.installed $(MLFLOW)/.installed ## start model servers and ask them
-	$(BIN)/python -m pytest -q --servers tests/servers
+test-batching: $(STAMP) $(SERVERS)/.installed ## ask Triton's core, FastAPI and LitServe
+	$(BIN)/python -m pytest -q --servers --durations 5 tests/servers --ignore tests/servers/test_mlflow.py \
+		$(ONLY)
+
+test-mlflow: $(STAMP) $(SERVERS)/.installed $(MLFLOW)/.installed ## ask MLflow, and Spark with its model
+	$(BIN)/python -m pytest -q --servers --durations 5 tests/servers/test_mlflow.py
 
 coverage: $(STAMP) ## measure which branches of both packages the tests run, on all backends
 	@rm -f .coverage .coverage.*

@@ -15,6 +15,7 @@ import keras_dropouts as kd
 # Within 32 bits, below zero, and beyond: a runtime that computes in 32 bits takes the last two
 # for other seeds.
 SEEDS = (7, -3, 2**32 + 5, 2**62 + 1)
+SEEDS_OF_32_BITS = (7, -3, 2**31 - 1, -(2**31))
 MASKS = "masks"  # the output that shows masks, exactly
 SAMPLES = 4
 
@@ -26,7 +27,7 @@ class Artifact:
     """One model and how it is exported.
 
     make: makes the model, whose outputs are a dict; inputs: by name, of so many rows; options: of
-    `export_onnx`; formats: the other formats in which it is tried, too.
+    `export_onnx`; formats: the other formats in which it is tried, too; seeds: of its rows.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Artifact:
     inputs: Callable[[np.random.Generator, int], Arrays]
     options: dict[str, Any] = field(default_factory=dict)
     precision: str = "float32"
+    seeds: tuple[int, ...] = SEEDS
 
     @property
     def samples(self) -> int | None:
@@ -207,5 +209,21 @@ ARTIFACTS = (
         lambda: _dict_inputs(True),
         _both,
         _SAMPLES,
+    ),
+    Artifact(
+        "mc portable",
+        '`samples=4, reduce=None, rng="portable"`, seeds of 32 bits',
+        lambda: _dense(True),
+        _X,
+        {**_SAMPLES, "rng": "portable"},
+        seeds=SEEDS_OF_32_BITS,
+    ),
+    Artifact(
+        "mc portable rows",
+        'DropConnect, `samples=4, reduce=None, rng="portable"`, seeds of 32 bits',
+        _drop_connect,
+        _X,
+        {**_SAMPLES, "rng": "portable"},
+        seeds=SEEDS_OF_32_BITS,
     ),
 )

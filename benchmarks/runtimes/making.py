@@ -51,7 +51,7 @@ def make(artifact: Artifact, folder: Path, formats: tuple[str, ...] = tuple(FORM
     cases = []
     for rows in BATCHES:
         inputs = {name: x[-rows:] for name, x in every.items()}
-        seeds = np.array(SEEDS[-rows:], "int64")
+        seeds = np.array(artifact.seeds[-rows:], "int64")
         given = {**inputs, "seed": seeds} if artifact.samples else inputs
         outputs = answers(model, artifact, inputs, seeds)
         cases.append({"inputs": exchange.encoded(given), "outputs": exchange.encoded(outputs)})

@@ -114,7 +114,7 @@ def page(
 {table(artifacts, runtimes, results)}
 
 The artifacts, each asked with {len(SEEDS)} rows and with the last row alone. Those with \
-`samples={SAMPLES}` get the seeds {", ".join(map(str, SEEDS))}.
+`samples={SAMPLES}` get the seeds {", ".join(map(str, SEEDS))} where nothing else is said.
 
 | artifact | model |
 |---|---|
