@@ -23,7 +23,7 @@ def public_objects() -> dict[str, Any]:
     """Return what the packages offer by `__all__`, by its full name."""
     found = {}
     for module in (kd, kd.schedules, kde, kde.scoring):
-        for name in set(module.__all__) - OF_ENGINES:
+        for name in sorted(set(module.__all__) - OF_ENGINES):
             value = getattr(module, name)
             if not isinstance(value, ModuleType):
                 found[f"{module.__name__}.{name}"] = value

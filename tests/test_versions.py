@@ -66,7 +66,7 @@ EVERY = {each.name: each for each in requirements(*EXTRAS)}.values()
 OF_ENGINES = [Requirement(line) for name in ENGINES for line in EXTRAS[name]]
 # MLflow is in environments of its own, which `make test-servers` makes.
 APART = {*ENGINES, "mlflow"}
-TESTED = {each.name: each for each in requirements(*(set(EXTRAS) - APART))}.values()
+TESTED = {each.name: each for each in requirements(*sorted(set(EXTRAS) - APART))}.values()
 
 
 @pytest.mark.parametrize("requirement", EVERY, ids=lambda each: each.name)
