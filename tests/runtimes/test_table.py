@@ -62,5 +62,9 @@ def test_the_audit_says_what_each_runtime_really_did(
     assert {runtime.limits for runtime in known} == set(LIMITS)
     for runtime in known:
         found = outcomes.Outcome(**said[runtime.name][artifact])
+        if found.kind == outcomes.SLOW:  # it is not known what would have come
+            continue
         report = kde.audit(folders[artifact] / "model.onnx", runtime=runtime.limits)
-        assert report.ok == found.ok, f"{runtime.name}: {found}\n{report}"
+        certain = any(not each.reason.startswith("may be") for each in report.runtime_ops)
+        assert report.ok == found.ok or not certain, f"{runtime.name}: {found}\n{report}"
+        assert found.ok or not report.ok, f"{runtime.name}: {found}\n{report}"

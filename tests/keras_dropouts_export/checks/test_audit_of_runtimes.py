@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +52,8 @@ FILES = {
 }
 
 
-CASES = [(name, runtime) for name in FILES for runtime in RUN]
-if version("openvino") not in RUNTIMES["openvino"].version:
-    CASES.remove(("masked", "openvino"))  # OpenVINO 2025.3 loads this Loop, 2026.4 refuses it
-
-
-@pytest.mark.parametrize(("name", "runtime"), CASES)
+@pytest.mark.parametrize("runtime", RUN)
+@pytest.mark.parametrize("name", FILES)
 def test_the_verdict_is_what_the_runtime_does(name: str, runtime: str, tmp_path: Path) -> None:
     make, options = FILES[name]
     path = tmp_path / "m.onnx"
@@ -98,7 +93,7 @@ def test_operations_inside_a_loop_are_looked_at(tmp_path: Path) -> None:
     kde.export_onnx(_masked(), path)
     (found,) = kde.audit(path, runtime="opencv").runtime_ops
     assert found.op == "Loop"
-    assert "ends the process" in str(found)
+    assert "may be wrong without a word, or end the process" in str(found)
     assert [each.op for each in kde.audit(path, runtime="tract-fixed-shapes").runtime_ops] == [
         "Loop"
     ]

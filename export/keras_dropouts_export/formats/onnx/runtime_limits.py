@@ -135,7 +135,7 @@ RUNTIMES: dict[str, RuntimeLimits] = {
     "opencv": RuntimeLimits(
         "OpenCV 5.0.0",
         (
-            Limit(_of_type("Loop"), "is wrong without a word, or ends the process"),
+            Limit(_of_type("Loop"), "may be wrong without a word, or end the process"),
             Limit(_unsigned, "is refused: OpenCV has no arithmetic of unsigned integers"),
         ),
     ),
