@@ -113,24 +113,18 @@ def _casts_to(node: onnx.NodeProto, dtype: int) -> bool:
 
 def _remove_unused(graph: onnx.GraphProto) -> None:
     """Remove nodes of `_OPERATIONS`, casts, shapes and constants that nothing takes any more."""
-    everywhere = list(subgraphs(graph))
     removable = {*_OPERATIONS, "Cast", "Shape"}
-    while True:
-        used = set(_names(everywhere))
-        found = 0
-        for each in everywhere:
-            kept = [
-                node
-                for node in each.node
-                if node.op_type not in removable or used.intersection(node.output)
-            ]
-            found += len(each.node) - len(kept)
-            if len(kept) < len(each.node):
-                del each.node[:]
-                each.node.extend(kept)
-        if not found:
-            break
-    for each in everywhere:
+    found = 1
+    while found:
+        used, found = set(_names(subgraphs(graph))), 0
+        for each in subgraphs(graph):
+            # In place, one by one: what is put in anew is a copy, and so are the graphs inside it.
+            for i in reversed(range(len(each.node))):
+                node = each.node[i]
+                if node.op_type in removable and not used.intersection(node.output):
+                    del each.node[i]
+                    found += 1
+    for each in subgraphs(graph):
         for i in reversed(range(len(each.initializer))):  # none is copied: they may be large
             if each.initializer[i].name not in used:
                 del each.initializer[i]
