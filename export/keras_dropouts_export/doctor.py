@@ -89,7 +89,7 @@ def _examined(
     model: keras.Model, _: Any, __: Any, opset: int, signature: Any, samples: SampleInputs | None
 ) -> DoctorReport:
     paths = _paths(model)
-    warn_of_unknown_noise(model)
+    warn_of_unknown_noise(model, stacklevel=4)  # what called `doctor`
     function = inference_function(model, signature, samples)
     calls, concrete = _plain_export(model, function.signature)
     findings = [*_training(model, calls, paths)]

@@ -28,7 +28,7 @@ class ExportReport:
     >>> report.ok, report.format, [(row.path, row.rate) for row in report.stripped]
     (True, 'onnx', [('drop', 0.5)])
     >>> json.loads(report.to_json())["options"]
-    {'opset': 18}
+    {'opset': 18, 'dtype': None, 'quantize': None}
     """
 
     path: str

@@ -125,7 +125,10 @@ def test_the_command_line_runs_on_tensorflow_whatever_the_setting_says(
 
 
 def test_what_to_install_where_there_is_no_tensorflow(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['tensorflow'] = None; import keras_dropouts_export"
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; "
+        "from keras_dropouts_export import export_onnx"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "KERAS_BACKEND": BACKENDS[0]},
@@ -135,5 +138,5 @@ def test_what_to_install_where_there_is_no_tensorflow(tmp_path: Path) -> None:
     )
     assert done.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: keras_dropouts_export and the command keras-dropouts need "
-        "tensorflow. Install what they need: pip install 'keras-dropouts[export]'"
+        "tensorflow. Install what is missing: pip install 'keras-dropouts[export]'"
     )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import onnx
-import openvino
 import pytest
 from keras import layers
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
+from keras_dropouts_export.formats.openvino.openvino_runtime import openvino
 
 
-def in_openvino(path: Path) -> openvino.CompiledModel:
-    core = openvino.Core()
+def in_openvino(path: Path) -> Any:
+    core = openvino().Core()
     core.set_property("CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return core.compile_model(core.read_model(str(path)), "CPU")
 

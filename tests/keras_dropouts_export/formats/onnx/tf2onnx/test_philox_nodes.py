@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
 import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
@@ -14,6 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from keras_dropouts.noise import sampler as sampling
 from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
 from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Words32, Words64
+from keras_dropouts_export.formats.openvino.openvino_runtime import openvino
 from plain_graph import PlainGraph
 
 INPUTS = ("seeds", "first", "samples", "numbers")
@@ -107,7 +107,7 @@ def test_the_numbers_are_those_of_a_sampler(width: int) -> None:
 @pytest.mark.parametrize("width", [16, 23])
 def test_openvino_draws_the_numbers_of_32_bit_arithmetic(width: int) -> None:
     seeds = [0, 7, -3, 2**31 - 1, -(2**31)]  # it cuts seeds off to 32 bits
-    core = openvino.Core()
+    core = openvino().Core()
     read = core.read_model(philox_file(width, arithmetic=Words32).SerializeToString())
     compiled = core.compile_model(read, "CPU")
     values = [np.array(value, np.int64) for value in (seeds, 4, 3, 1001)]
