@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_dropouts.monte_carlo.sampled_model import SampledModel
 
 _ROWS, _OTHER_ROWS = 1009, 1013  # primes, which no other dimension is likely to have
+_LENGTH = 13  # what a dynamic dimension is tried with before it is left open
 
 
 def drawn_for(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> str:
@@ -32,24 +33,48 @@ def drawn_for(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> str:
     different = [_ROWS, *[_OTHER_ROWS] * (len(shapes) - 1)]
     if len(shapes) > 1 and _leads(split, shapes, dtypes, different) is not None:
         return "whole"
-    for_rows = all(not isinstance(lead, int) or lead in (1, _ROWS) for lead in leads)
-    return "rows" if for_rows else "else"
+    return "rows" if _for_rows(leads) else "else"
 
 
-def _leads(split: Any, shapes: list[Any], dtypes: list[str], rows: list[int]) -> list[Any] | None:
-    """Return the first dimension of each draw, None where the model cannot be called so."""
-    inputs = [
-        keras.KerasTensor((count, *shape[1:]), dtype=dtype) if len(shape) else None
-        for count, shape, dtype in zip(rows, shapes, dtypes, strict=True)
-    ]
-    if None in inputs:
+def draws_off_rows(split: SampledModel, shapes: list[Any], dtypes: list[str]) -> bool:
+    """Return whether a model of inputs with the same rows is known to draw for something else."""
+    leads = _leads(split, shapes, dtypes, [_ROWS] * len(shapes), off_rows=True)
+    return leads is not None and not _for_rows(leads)
+
+
+def _for_rows(leads: list[Any]) -> bool:
+    return all(not isinstance(lead, int) or lead in (1, _ROWS) for lead in leads)
+
+
+def _leads(
+    split: Any, shapes: list[Any], dtypes: list[str], rows: list[int], off_rows: bool = False
+) -> list[Any] | None:
+    """Return the first dimension of each draw, None where the model cannot be called so.
+
+    off_rows: whether the call goes on after a draw for something else than rows.
+    """
+    if not all(len(shape) for shape in shapes):
         return None
+    sized = [tuple(size or _LENGTH for size in shape[1:]) for shape in shapes]
+    found = _leads_of(split, sized, dtypes, rows, off_rows)
+    if found is not None:
+        return found
+    return _leads_of(split, [tuple(shape[1:]) for shape in shapes], dtypes, rows, off_rows)
+
+
+def _leads_of(
+    split: Any, rests: list[Any], dtypes: list[str], rows: list[int], off_rows: bool
+) -> list[Any] | None:
+    inputs = [
+        keras.KerasTensor((count, *rest), dtype=dtype)
+        for count, rest, dtype in zip(rows, rests, dtypes, strict=True)
+    ]
     leads: list[Any] = []
 
     def call(*flat: Tensor) -> Any:
         seeds = ops.zeros((rows[0], 2), "int32")
         sampler = _NotingSampler(seeds, ops.zeros((), "int32"), 1)
-        sampler.leads = leads
+        sampler.leads, sampler.off_rows = leads, off_rows
         with sampling_mode(split.model, split.active), activate(sampler):
             return split.steps[0].run(dict(zip(split.inputs, flat, strict=True)))
 

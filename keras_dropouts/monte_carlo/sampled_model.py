@@ -16,8 +16,9 @@ import keras
 from keras import ops
 
 from keras_dropouts.keras_internals.graphs import graph_of, is_graph, output_structure
+from keras_dropouts.keras_internals.layers import is_from_keras_or_ours, parts
 from keras_dropouts.keras_internals.padding_masks import padding_mask, set_padding_mask
-from keras_dropouts.monte_carlo.draws_for_rows import drawn_for
+from keras_dropouts.monte_carlo.draws_for_rows import drawn_for, draws_off_rows
 from keras_dropouts.monte_carlo.row_by_row import row_by_row, runs_row_by_row
 from keras_dropouts.monte_carlo.rows import joined, repeated_rows, split_rows
 from keras_dropouts.monte_carlo.sampling_mode import active_parts, sampling_mode
@@ -35,6 +36,7 @@ class SampledModel:
             inputs. Such a model is one stochastic step.
         inputs: How many inputs `call` takes.
         as_one: Whether the inputs are one whole, such as a graph, and not rows of a batch.
+        whole: Whether to call the model although its graph is known.
     """
 
     def __init__(
@@ -43,30 +45,34 @@ class SampledModel:
         call: Callable[[list[Tensor]], Any] | None = None,
         inputs: int = 1,
         as_one: bool = False,
+        whole: bool = False,
     ) -> None:
-        # Weakly, so that what is kept for a model does not keep the model.
-        self._model = weakref.ref(model)
+        self._model = weakref.ref(model)  # or what is kept for a model would keep the model
         self.active = {id(part) for part in active_parts(model)}
-        self.structure: Any = None
+        self._call = call or (lambda flat: self.model(flat[0]))
+        self.as_one = as_one
+        self.drew: bool | None = None  # whether a noise source was called, once it has run
+        self._arrange(is_graph(model) and not whole, inputs)
+
+    def _arrange(self, by_graph: bool, inputs: int) -> None:
+        """Make the steps: those of the graph, or one that calls the model with so many inputs."""
+        self.by_graph, self.structure = by_graph, None
         program = Program()
-        if is_graph(model):
-            graph = graph_of(model)
+        if by_graph:
+            graph = graph_of(self.model)
             self.inputs = [program.slot(True) for _ in graph.inputs]
-            self.outputs = add_graph(program, model, self.inputs)
+            self.outputs = add_graph(program, self.model, self.inputs)
             self.structure = keras.tree.map_structure(lambda _: 0, output_structure(graph))
         else:
             self.inputs = [program.slot(True) for _ in range(inputs)]
             self.outputs = []
-            self._call = call or (lambda flat: self.model(flat[0]))
             program.steps.append(self._whole(program))
         self.steps = program.steps
-        self.as_one = as_one
-        self.drew: bool | None = None  # whether a noise source was called, once it has run
         self._in_rows = program.has_rows
         self._mark_stochastic()
         stochastic = [slot for step in self.steps if step.stochastic for slot in step.outputs]
         # Of the largest value that each sample has of its own; None for a model without a graph.
-        known = is_graph(model) and stochastic
+        known = by_graph and stochastic
         self.row_size = max(program.row_size[slot] for slot in stochastic) if known else None
 
     @property
@@ -87,18 +93,28 @@ class SampledModel:
         return Step(run, self.inputs, [len(self.inputs)], True, each_sample(self.model))
 
     def find_rows(self, shapes: list[Any], dtypes: list[str], same_rows: bool = True) -> None:
-        """Find out whether a model without a graph draws for rows alone; otherwise run each sample.
+        """Find out whether a model draws for rows alone; otherwise run each sample.
+
+        Of a graph it is known, but for layers of others, which may put another dimension first; the
+        model is then called as if it had no graph.
 
         shapes, dtypes: of its inputs; the first dimension of a shape is not looked at. same_rows:
         whether its inputs are known to have the same number of rows; several inputs that may
         differ in it are one whole.
         """
-        step = self.steps[0]
-        if is_graph(self.model):
-            return
-        found = drawn_for(self, shapes, dtypes)
+        if self.by_graph:
+            if not any(map(_draws_unknown, self.steps)):
+                return
+            whole = SampledModel(self.model, self._call, len(shapes), whole=True)
+            if not draws_off_rows(whole, shapes, dtypes):
+                return
+            self._arrange(False, len(shapes))
+            found = "else"
+        else:
+            found = drawn_for(self, shapes, dtypes)
         may_differ = len(shapes) > 1 and not same_rows
         self.as_one |= may_differ and found in ("whole", "unknown")
+        step = self.steps[0]
         step.off_rows |= found != "rows"
         step.each_sample |= step.off_rows
 
@@ -215,6 +231,12 @@ class SampledModel:
         if isinstance(x, list):
             return ops.stack(x, axis=min(len(x[0].shape), 1))
         return ops.reshape(x, (-1, count, *ops.shape(x)[1:]))
+
+
+def _draws_unknown(step: Step) -> bool:
+    """Return whether a layer that is neither Keras's nor ours draws in a step."""
+    held = parts(step.layer) if step.draws and step.layer is not None else []
+    return not all(map(is_from_keras_or_ours, held))
 
 
 def _store(values: dict[Slot, Any], step: Step, made: list[Any]) -> None:
