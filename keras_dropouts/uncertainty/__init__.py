@@ -1,0 +1,1 @@
+"""Uncertainty that can be acted on: measured, calibrated, with guarantees."""
