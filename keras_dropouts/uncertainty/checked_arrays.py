@@ -29,6 +29,7 @@ def class_probabilities(
         ValueError: if the numbers are no probabilities.
     """
     array = numbers(value, argument)
+    summed = array.shape[-1] == 1 or array.ndim == 1 or sums_to_one(array)
     low, high = float(array.min()), float(array.max())
     if low < 0.0 or high > 1.0 + _tolerance(array):
         shown = f"{described(array)}, with numbers from {low:.4g} to {high:.4g}"
@@ -39,16 +40,11 @@ def class_probabilities(
         array = array[:, None]
     if array.shape[-1] == 1:
         return np.concatenate([1 - array, array], axis=-1)
-    if not sums_to_one(array if widen is False else numbers(value, argument)):
+    if not summed:
         sums = array.sum(axis=-1)
         shown = f"{described(array)}, with sums from {sums.min():.4g} to {sums.max():.4g}"
         raise invalid(argument, _PROBABILITIES, shown)
     return array
-
-
-def label_array(y: Any) -> np.ndarray:
-    """Return labels as an array of finite numbers."""
-    return numbers(y, "y")
 
 
 def _tolerance(array: np.ndarray) -> float:
@@ -62,12 +58,12 @@ def sums_to_one(array: np.ndarray) -> bool:
 
 
 def class_labels(y: Any, shape: tuple[int, ...], classes: int) -> np.ndarray:
-    """Return labels as int64 of `shape`: classes, of that shape or with a last axis of 1, or one-hot.
+    """Return labels of `shape`, as they are given or taken out of one-hot rows.
 
     Raises:
-        ValueError: if they have another shape, or are no whole numbers.
+        ValueError: if they have another shape.
     """
-    labels = label_array(y)
+    labels = numbers(y, "y", finite=False)
     if labels.shape == (*shape, classes) and classes >= 2:
         if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=-1) == 1).all()):
             raise invalid("y", "classes, or one-hot rows with a single 1", described(labels))
@@ -75,19 +71,29 @@ def class_labels(y: Any, shape: tuple[int, ...], classes: int) -> np.ndarray:
     if not same_shape(labels.shape, shape):
         expected = f"a class for each prediction, of shape {shape}"
         raise invalid("y", expected, described(labels))
-    whole = labels.astype("int64")
-    if not (whole == labels).all():
-        shown = f"{described(labels)} with {labels[whole != labels].reshape(-1)[0]}"
-        raise invalid("y", f"classes, whole numbers from 0 to {classes - 1}", shown)
-    return whole.reshape(shape)
+    return labels.reshape(shape)
 
 
-def check_range(labels: np.ndarray, classes: int) -> None:
-    """Raise a clear error if a label is no class."""
-    if labels.min() < 0 or labels.max() >= classes:
-        worst = labels.min() if labels.min() < 0 else labels.max()
+def whole_labels(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return labels as int64 if each is a class from 0 to classes - 1.
+
+    Raises:
+        ValueError: naming the first one that is none.
+    """
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype("int64")
+    good = (whole == labels) & (whole >= 0) & (whole < classes)
+    if not good.all():
+        worst = labels[~good][0].item()
         way_out = f"Pass `ignore_label={worst}` where it marks what is to be left out."
-        raise invalid("y", f"classes from 0 to {classes - 1}", int(worst), way_out)
+        expected = f"classes, whole numbers from 0 to {classes - 1}"
+        raise invalid("y", expected, worst, way_out if worst == int_of(worst) else "")
+    return whole
+
+
+def int_of(value: float) -> int | None:
+    """Return a whole number as an int, None for any other."""
+    return int(value) if np.isfinite(value) and value == int(value) else None
 
 
 def same_shape(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

@@ -9,14 +9,20 @@ import numpy as np
 
 from keras_dropouts.arguments import check_choice, check_positive, invalid, is_integer
 from keras_dropouts.uncertainty.checked_arrays import (
-    check_range,
     class_labels,
     class_probabilities,
-    label_array,
     same_shape,
     sums_to_one,
+    whole_labels,
 )
 from keras_dropouts.uncertainty.given_prediction import Given, described, numbers, read
+from keras_dropouts.uncertainty.kept_rows import (
+    kept,
+    rows_of,
+    served_flags,
+    served_interval,
+    units_of,
+)
 
 KINDS = ("classification", "regression")
 
@@ -29,7 +35,8 @@ class Classes:
 
     probabilities: float64 of shape (N, C), C at least 2. labels: int64 of shape (N,). samples: of
     shape (T, N, C) in the dtype that was given, or None. mutual_information: float64 of shape (N,)
-    where the prediction came with it, or None. units: int64 of shape (N,), the row of data that
+    where the prediction came with it, or None. sets and accept: booleans of shape (N, C) and (N,),
+    where an artifact gives them, or None. units: int64 of shape (N,), the row of data that
     each row here is a part of, or None where each is one of its own. smallest: the least
     probability that a logarithm is taken of, the precision of the dtype that was given.
     """
@@ -38,6 +45,8 @@ class Classes:
     labels: np.ndarray
     samples: np.ndarray | None = None
     mutual_information: np.ndarray | None = None
+    sets: np.ndarray | None = None
+    accept: np.ndarray | None = None
     units: np.ndarray | None = None
     smallest: float = float(np.finfo("float64").eps)
 
@@ -47,7 +56,8 @@ class Values:
     """Predictions of numbers that were checked, all of shape (N,) and float64.
 
     std: the standard deviation, with that of the noise in it; None where there is none. samples:
-    of shape (T, N) in the dtype that was given, or None. units: as in `Classes`. noise: the
+    of shape (T, N) in the dtype that was given, or None. lower and upper: the ends of the intervals
+    that an artifact gives, or None; they may be infinite. units: as in `Classes`. noise: the
     standard deviation of the noise that is in `std`, 0 for none.
     """
 
@@ -55,6 +65,8 @@ class Values:
     std: np.ndarray | None
     y: np.ndarray
     samples: np.ndarray | None = None
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
     units: np.ndarray | None = None
     noise: float = 0.0
 
@@ -70,7 +82,7 @@ def kind_of(given: Given, y: Any, kind: str | None = None) -> str:
     """
     if kind is not None:
         return str(check_choice(kind, "kind", KINDS))
-    mean, y = given.mean, label_array(y)
+    mean, y = given.mean, numbers(y, "y", finite=False)
     binary = bool(np.isin(y, (0, 1)).all())
     inside = bool(mean.min() >= 0.0 and mean.max() <= 1.0)
     if mean.ndim < 2 or mean.shape[-1] == 1:
@@ -113,31 +125,33 @@ def checked_classes(
     probabilities = class_probabilities(given.mean)
     shape = probabilities.shape[:-1]
     labels = class_labels(y, shape, probabilities.shape[-1])
-    keep = _kept(mask, shape)
+    keep = kept(mask, shape)
     if ignore_label is not None:
         if not is_integer(ignore_label):
             raise invalid("ignore_label", "None or an integer", ignore_label)
         keep = (labels != ignore_label).reshape(-1) & (True if keep is None else keep)
-    flat = labels.reshape(-1)
-    flat = flat if keep is None else flat[keep]
+    flat = rows_of(labels.reshape(-1), keep)
     _check_some_left(flat)
-    check_range(flat, probabilities.shape[-1])
+    flat = whole_labels(flat, probabilities.shape[-1])
     samples = given.samples
     if samples is not None:
         _check_samples(samples, given.mean.shape)
+        samples = samples[..., None] if given.mean.ndim == 1 else samples
         samples = class_probabilities(samples, "samples", widen=False)
-        samples = _rows(samples.reshape(len(samples), -1, samples.shape[-1]), keep, axis=1)
+        samples = rows_of(samples.reshape(len(samples), -1, samples.shape[-1]), keep, axis=1)
     information = given.mutual_information
     if information is not None:
         if information.size != labels.size:
             raise invalid("mutual_information", f"shape {shape}", described(information))
-        information = _rows(information.reshape(-1).astype("float64"), keep)
+        information = rows_of(information.reshape(-1).astype("float64"), keep)
     return Classes(
-        _rows(probabilities.reshape(-1, probabilities.shape[-1]), keep),
+        rows_of(probabilities.reshape(-1, probabilities.shape[-1]), keep),
         flat,
         samples,
         information,
-        _units(shape, keep),
+        served_flags(given.served, "set", probabilities.shape, keep),
+        served_flags(given.served, "accept", shape, keep),
+        units_of(shape, keep),
         float(np.finfo(given.mean.dtype if given.mean.dtype.kind == "f" else "float64").eps),
     )
 
@@ -167,7 +181,7 @@ def checked_values(
         ValueError: naming the argument that does not fit.
     """
     given = prediction if isinstance(prediction, Given) else read(prediction, output)
-    truth = label_array(y)
+    truth = numbers(y, "y", finite=False)
     mean = given.mean
     if not same_shape(truth.shape, mean.shape):
         raise invalid("y", f"numbers of shape {mean.shape}, as the prediction", described(truth))
@@ -178,44 +192,29 @@ def checked_values(
         raise invalid("std", f"numbers of shape {mean.shape}", described(given_std))
     if noise:
         check_positive(noise, "noise")
-    keep = _kept(mask, mean.shape)
-    flat = [None if x is None else _rows(x.reshape(-1), keep) for x in (mean, truth, given_std)]
-    middle, wanted, spread = (None if x is None else x.astype("float64") for x in flat)
-    assert middle is not None and wanted is not None  # noqa: PT018
+    keep = kept(mask, mean.shape)
+    wanted = rows_of(truth.reshape(-1).astype("float64"), keep)
     _check_some_left(wanted)
+    if given_std is not None:
+        given_std = rows_of(given_std.reshape(-1).astype("float64"), keep)
     samples = given.samples
     if samples is not None:
         _check_samples(samples, mean.shape)
-        samples = _rows(samples.reshape(len(samples), -1), keep, axis=1)
+        samples = rows_of(samples.reshape(len(samples), -1), keep, axis=1)
     return Values(
-        middle, _with_noise(spread, noise), wanted, samples, _units(mean.shape, keep), float(noise)
+        rows_of(mean.reshape(-1).astype("float64"), keep),
+        _with_noise(given_std, noise),
+        numbers(wanted, "y"),
+        samples,
+        *served_interval(given.served, mean.shape, keep),
+        units_of(mean.shape, keep),
+        float(noise),
     )
-
-
-def _kept(mask: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    if mask is None:
-        return None
-    array = np.asarray(mask)
-    if array.dtype != bool or not same_shape(array.shape, shape):
-        raise invalid("mask", f"booleans of shape {shape}", described(array))
-    return array.reshape(-1)
 
 
 def _check_some_left(labels: np.ndarray) -> None:
     if not labels.size:
         raise invalid("y", "at least one label that is not left out", "none")
-
-
-def _rows(array: np.ndarray, keep: np.ndarray | None, axis: int = 0) -> np.ndarray:
-    return array if keep is None else np.compress(keep, array, axis=axis)
-
-
-def _units(shape: tuple[int, ...], keep: np.ndarray | None) -> np.ndarray | None:
-    """Return the row of data that each label is a part of, or None for a label a row."""
-    parts = int(np.prod(shape[1:]))
-    if parts == 1 and keep is None:
-        return None
-    return _rows(np.repeat(np.arange(shape[0]), parts), keep)
 
 
 def _check_samples(samples: np.ndarray, shape: tuple[int, ...]) -> None:

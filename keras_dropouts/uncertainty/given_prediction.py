@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from keras_dropouts.arguments import invalid
 
 _ENDINGS = ("mean", "std", "samples", "mutual_information")  # of outputs of one name
-_OTHERS = ("entropy", "expected_entropy", "set", "lower", "upper", "accept")
+SERVED = ("set", "lower", "upper", "accept")  # what a calibration adds to an artifact
+_OTHERS = ("entropy", "expected_entropy", *SERVED)
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Given:
     """A prediction as arrays.
 
     mean: shape (N, ...), of the dtype that was given. std: the same shape, or None. samples: shape
-    (T, N, ...), or None. mutual_information: shape (N, ...) without the classes, or None.
+    (T, N, ...), or None. mutual_information: shape (N, ...) without the classes, or None. served:
+    what an artifact adds to its output, by the names in `SERVED`.
     """
 
     mean: np.ndarray
     std: np.ndarray | None = None
     samples: np.ndarray | None = None
     mutual_information: np.ndarray | None = None
+    served: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def read(prediction: Any, output: str | None = None, argument: str = "prediction") -> Given:
@@ -52,8 +55,8 @@ def read(prediction: Any, output: str | None = None, argument: str = "prediction
     return Given(numbers(prediction, argument))
 
 
-def numbers(value: Any, argument: str) -> np.ndarray:
-    """Return `value` as an array of finite numbers with at least one row.
+def numbers(value: Any, argument: str, *, finite: bool = True) -> np.ndarray:
+    """Return `value` as an array of numbers, finite ones if `finite`, with at least one row.
 
     Raises:
         ValueError: if it is none.
@@ -71,7 +74,7 @@ def numbers(value: Any, argument: str) -> np.ndarray:
         raise invalid(argument, expected, value)
     if not array.size:
         raise invalid(argument, f"{expected}, and at least one row", described(array))
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         shown = f"{described(array)}, {bad} of whose numbers are NaN or infinite"
         raise invalid(argument, f"{expected}, all finite", shown)
@@ -139,7 +142,12 @@ def _of_outputs(outputs: Mapping[str, Any], output: str | None, argument: str) -
     if mean is None:
         expected = f"outputs with '{output}', '{output}_mean' or '{output}_samples'"
         raise invalid(argument, expected, sorted(map(str, outputs)))
-    return Given(mean, std, samples, parts.get("mutual_information"))
+    served = {
+        each: numbers(outputs[f"{output}_{each}"], f"{argument}['{output}_{each}']", finite=False)
+        for each in SERVED
+        if f"{output}_{each}" in outputs
+    }
+    return Given(mean, std, samples, parts.get("mutual_information"), served)
 
 
 def output_names(outputs: Mapping[str, Any]) -> list[str]:
