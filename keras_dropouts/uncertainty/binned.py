@@ -31,7 +31,7 @@ class Reliability:
         right: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Reliability:
-        """Return the means in bins; `index` is the bin of each row, `weights` how often it counts."""
+        """Return the means in bins. index: the bin of each row; weights: how often it counts."""
         if weights is not None:
             confidence, right = confidence * weights, right * weights
         counts = np.bincount(index, weights, bins).astype("float64")

@@ -1,4 +1,4 @@
-"""Computes every figure of predictions of numbers with a standard deviation, for rows or weights."""
+"""Computes every figure of predictions of numbers, for all rows or for rows that are weighed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ValueFigures:
 
 def standard_normal_cdf(z: np.ndarray) -> np.ndarray:
     """Return (1 + erf(z / sqrt 2)) / 2."""
-    return 0.5 * (1.0 + _erf(z / math.sqrt(2.0)).astype("float64"))
+    return 0.5 * (1.0 + np.asarray(_erf(z / math.sqrt(2.0)), "float64"))
 
 
 def normal_nll(error: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Computes how certain predictions of classes are, by confidence, entropy and mutual information."""
+"""Computes how certain predictions of classes are, by one of three scores."""
 
 from __future__ import annotations
 
