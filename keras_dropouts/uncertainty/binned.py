@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+_MOST_KEPT = 2**24  # numbers that are kept for the next replicate of a bootstrap
 
 
 @dataclass(frozen=True)
@@ -80,45 +83,51 @@ class Reliability:
 
 def equal_width(confidence: np.ndarray, bins: int) -> np.ndarray:
     """Return the bin of each row where bin b of B is ((b - 1)/B, b/B], counted from 0."""
-    index = np.ceil(confidence * bins).astype("int64") - 1
-    return np.clip(index, 0, bins - 1, out=index)
+    scaled = confidence * bins
+    np.ceil(scaled, out=scaled)
+    return np.clip(scaled, 1.0, bins, out=scaled).astype("int64") - 1
 
 
-def equal_mass(confidence: np.ndarray, bins: int) -> np.ndarray:
+def equal_mass(less: np.ndarray, bins: int) -> np.ndarray:
     """Return the bin of each row where bins hold equally many rows, as far as ties allow.
 
-    Row i is in bin floor(B K / N), with K the number of rows that are less confident: rows of the
-    same confidence share a bin.
+    Row i is in bin floor(B K / N), with K the number of rows that are less confident, which `less`
+    holds: rows of the same confidence share a bin.
 
     Reference:
         Nguyen and O'Connor, 2015, "Posterior calibration and exploratory analysis for natural
         language processing models"; Nixon et al., 2019, "Measuring calibration in deep learning".
     """
-    ordered = np.sort(confidence)
-    less = np.searchsorted(ordered, confidence, side="left")
-    return less * bins // len(confidence)
+    return less * bins // len(less)
 
 
-def classwise_error(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    bins: int,
-    weights: np.ndarray | None = None,
-) -> float:
-    """Return the mean over classes of the expected calibration error of each class's probability.
+class ClasswiseBins:
+    """The probabilities of every class in bins of equal width, for `ece_classwise`."""
 
-    (1/C) sum_c sum_b n_cb/N |share of class c in bin b - mean p_c in bin b|, with bins of equal
-    width.
+    def __init__(self, probabilities: np.ndarray, labels: np.ndarray, bins: int) -> None:
+        self._probabilities, self._labels, self._bins = probabilities, labels, bins
+        self._kept: list[tuple[np.ndarray, np.ndarray]] | None = None
 
-    Reference:
-        Kull et al., 2019, "Beyond temperature scaling"; Nixon et al., 2019 (there the static
-        calibration error).
-    """
-    total, classes = float(len(labels) if weights is None else weights.sum()), 0.0
-    for number in range(probabilities.shape[1]):
-        p = probabilities[:, number]
-        gap = p - (labels == number)
+    def error(self, weights: np.ndarray | None = None) -> float:
+        """Return the mean over classes of the expected calibration error of each probability.
+
+        (1/C) sum_c sum_b n_cb/N |share of class c in bin b - mean p_c in bin b|.
+
+        Reference:
+            Kull et al., 2019, "Beyond temperature scaling"; Nixon et al., 2019 (there the static
+            calibration error).
+        """
+        classes, total = self._probabilities.shape[1], float(len(self._labels))
+        parts: Iterable[tuple[np.ndarray, np.ndarray]] = map(self._part, range(classes))
         if weights is not None:
-            gap *= weights
-        classes += float(np.abs(np.bincount(equal_width(p, bins), gap, bins)).sum())
-    return classes / (total * probabilities.shape[1])
+            total = float(weights.sum())
+            if self._probabilities.size <= _MOST_KEPT:  # a bootstrap asks for them again
+                parts = self._kept = self._kept or list(parts)
+            parts = ((index, gap * weights) for index, gap in parts)
+        sums = (np.abs(np.bincount(index, gap, self._bins)).sum() for index, gap in parts)
+        return float(sum(sums)) / (total * classes)
+
+    def _part(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bin of each row by the probability of a class, and p - [class is y]."""
+        p = np.ascontiguousarray(self._probabilities[:, number])
+        return equal_width(p, self._bins), p - (self._labels == number)

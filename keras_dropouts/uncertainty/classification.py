@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from keras_dropouts.uncertainty.binned import (
+    ClasswiseBins,
     Reliability,
-    classwise_error,
     equal_mass,
     equal_width,
 )
@@ -36,11 +36,10 @@ class ClassFigures:
             "nll": log_losses(p, labels, classes.smallest),
             "brier": brier_scores(p, labels),
         }
-        self._width, self._mass = (
-            equal_width(self.confidence, bins),
-            equal_mass(self.confidence, bins),
-        )
         self._rankings = {name: Ranking(x, self.right) for name, x in self.certainties.items()}
+        self._width = equal_width(self.confidence, bins)
+        self._mass = equal_mass(self._rankings["confidence"].less_certain(), bins)
+        self._classwise = ClasswiseBins(p, labels, bins)
 
     def figures(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Return each figure by its name; `weights` says how often each row counts."""
@@ -49,9 +48,7 @@ class ClassFigures:
         found |= {
             "ece": width.expected(),
             "ece_mass": mass.expected(),
-            "ece_classwise": classwise_error(
-                self.classes.probabilities, self.classes.labels, self.bins, weights
-            ),
+            "ece_classwise": self._classwise.error(weights),
             "ece_debiased": mass.debiased(),
             "mce": width.maximum(),
         }

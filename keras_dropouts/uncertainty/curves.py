@@ -34,8 +34,10 @@ class ClassCurves:
         bars = {}
         for name, x in figures.certainties.items():
             score = x if name == "confidence" else -x
-            edges = np.histogram_bin_edges(score, _BARS)
-            of_right, of_wrong = (np.histogram(score[rows], edges)[0] for rows in (right, ~right))
+            whole, edges = np.histogram(score, _BARS)
+            # By the range, and not the edges: bars of one width are found without a search.
+            of_right, _ = np.histogram(score[right], _BARS, (edges[0], edges[-1]))
+            of_wrong = whole - of_right
             bars[name] = (edges, of_right, of_wrong)
         return cls(figures.reliability(), figures.selections(), bars)
 

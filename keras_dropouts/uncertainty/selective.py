@@ -42,15 +42,20 @@ class Selection:
             Geifman, Uziel and El-Yaniv, 2019, "Bias-reduced uncertainty estimation for deep neural
             classifiers".
         """
-        before, wrong = _before(self.accepted), _before(self.wrong)
-        rows, rate = self.accepted - before, 0.0 * self.wrong
-        np.divide(self.wrong - wrong, rows, out=rate, where=rows > 0)
-        # sum_j (E + e j/m) / (K + j) = e + (E - K e/m) (H_{K+m} - H_K), with harmonic numbers H
-        sums = np.append(0.0, np.cumsum(1.0 / np.arange(1, int(self.accepted[-1]) + 1)))
-        steps = sums[self.accepted.astype("int64")] - sums[before.astype("int64")]
-        areas = rate * rows + (wrong - before * rate) * steps
-        areas = np.where(rows == 1, self.wrong / np.maximum(self.accepted, 1), areas)
-        return float(areas.sum() / self.accepted[-1])
+        rows = np.diff(self.accepted, prepend=0.0)
+        alone, (many,) = rows == 1.0, np.nonzero(rows > 1.0)
+        area = float((self.wrong[alone] / self.accepted[alone]).sum())
+        if len(many):
+            # sum_j (E + e j/m) / (K + j) = e + (E - K e/m) (H_{K+m} - H_K), harmonic numbers H
+            after, count = self.accepted[many].astype("int64"), rows[many]
+            before = self.accepted[many] - count
+            wrong = np.diff(self.wrong, prepend=0.0)[many]
+            sums = np.cumsum(1.0 / np.arange(1, after[-1] + 1))
+            first = after - count.astype("int64")
+            steps = sums[after - 1] - np.where(first > 0, sums[first - 1], 0.0)
+            rest = (self.wrong[many] - wrong) - before * wrong / count
+            area += float((wrong + rest * steps).sum())
+        return area / float(self.accepted[-1])
 
     def augrc(self) -> float:
         """Return the area under the generalized risk-coverage curve, in [0, 1/2].
@@ -95,12 +100,19 @@ class Ranking:
     """Rows in the order of their certainty, which a bootstrap weighs again and again."""
 
     def __init__(self, certainty: np.ndarray, right: np.ndarray) -> None:
-        self._order = np.argsort(-certainty, kind="stable")
+        self._order = np.argsort(-certainty)
         ordered = certainty[self._order]
         self._wrong = 1.0 - right[self._order]
         self._starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
         self._certainty = ordered[self._starts]
         self._rows = np.diff(np.append(self._starts, len(ordered))).astype("float64")
+
+    def less_certain(self) -> np.ndarray:
+        """Return how many rows are less certain than each row, integers of shape (N,)."""
+        rows = self._rows.astype("int64")
+        found = np.empty(len(self._order), "int64")
+        found[self._order] = np.repeat(len(self._order) - np.cumsum(rows), rows)
+        return found
 
     def selection(self, weights: np.ndarray | None = None) -> Selection:
         """Return the selection of the rows, each counted as often as its weight says."""

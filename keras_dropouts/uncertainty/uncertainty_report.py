@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keras_dropouts.arguments import check_choice, invalid, is_real
-from keras_dropouts.uncertainty import tables
 from keras_dropouts.uncertainty.curves import ClassCurves, ValueCurves
 from keras_dropouts.uncertainty.pictures import draw
 from keras_dropouts.uncertainty.selective import Selection
+from keras_dropouts.uncertainty.tables import as_html, as_text
 from keras_dropouts.uncertainty.threshold import Threshold, find_threshold
 
 
@@ -80,10 +80,10 @@ class UncertaintyReport:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        return tables.as_text(self.title, self.figures, self.intervals, self.level)
+        return as_text(self.title, self.figures, self.intervals, self.level)
 
     def _repr_html_(self) -> str:
-        return tables.as_html(self.title, self.figures, self.intervals, self.level)
+        return as_html(self.title, self.figures, self.intervals, self.level)
 
     @property
     def title(self) -> str:
