@@ -1,4 +1,4 @@
-"""Tests models whose Python code counts the steps of a sequence: sizes come with `sample_inputs`."""
+"""Tests models whose Python code counts the steps of a sequence, with `sample_inputs`."""
 
 import keras
 import numpy as np
