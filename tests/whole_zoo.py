@@ -21,12 +21,15 @@ UNTOLD = ("baked_training", "custom_layers", "subclassed")
 
 # Python code in these models counts the steps of the sequence, so its length must be known.
 _LENGTH = tf.TensorSpec([None, 16], "int32")
-# DINOV2DropPath draws for the batch size that it was built with, so Keras itself cannot
-# train it with a dynamic batch.
-_NO_DRAW = {"samples": "None values not supported"}
-_REFUSED = dict.fromkeys(
-    ("hub_DINOV2", "hub_DINOV3", "hub_depth_anything", "hub_DepthAnythingDepthEstimator"), _NO_DRAW
-)
+# These draw for the batch size that they were built with: Keras itself cannot train them with a
+# dynamic batch.
+_REFUSED = {
+    **dict.fromkeys(
+        ("hub_DINOV2", "hub_depth_anything", "hub_DepthAnythingDepthEstimator"),
+        {"samples": "DINOV2DropPath.call(). None values not supported"},
+    ),
+    "hub_DINOV3": {"samples": "DINOV3DropPath.call(). unsupported operand"},
+}
 _SIGNATURES = {
     name: {"token_ids": _LENGTH, "padding_mask": _LENGTH}
     for name in (
@@ -36,6 +39,14 @@ _SIGNATURES = {
         "hub_Qwen3_5CausalLM",
         "hub_RWKV7CausalLM",
     )
+}
+# SAM adds one mask for each image to a map of a quarter of its size.
+_SIGNATURES["hub_SAMImageSegmenter"] = {
+    "images": tf.TensorSpec([None, 64, 64, 3]),
+    "points": tf.TensorSpec([None, None, 2]),
+    "labels": tf.TensorSpec([None, None]),
+    "boxes": tf.TensorSpec([None, None, 2, 2]),
+    "masks": tf.TensorSpec([None, 1, 16, 16, 1]),
 }
 
 

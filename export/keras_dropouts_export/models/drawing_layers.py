@@ -12,7 +12,7 @@ from keras_dropouts.keras_internals.noted_draws import noted_draws
 from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.checks.audit import audit_graph
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.tracing.inference_function import plain_function
 from keras_dropouts_export.tracing.inference_mode import training_is_false
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
@@ -65,6 +65,6 @@ def _seen_to_draw(model: keras.Model, signature: Signature) -> list[str]:
             raise ExportError(
                 f"Model {model.name!r} cannot be called on "
                 f"{[str(spec) for spec in signature.specs]}, so what it draws at inference is not "
-                f"known: {error}"
+                f"known: {said_by(error)}"
             ) from error
     return sorted({repr("/".join(layer.name for layer, _ in calls)) for calls in found})

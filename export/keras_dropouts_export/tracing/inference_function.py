@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +18,7 @@ from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import is_removable
 from keras_dropouts.types import Tensor
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.tracing.inference_mode import (
     inference_mode,
     noise_off,
@@ -214,11 +213,10 @@ def traced(function: Any, model: keras.Model, with_losses: bool = False) -> Any:
             concrete = function.get_concrete_function()
         return concrete if with_losses else without_losses(concrete, losses)
     except Exception as error:  # whatever a user's own `call` may raise
-        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
         raise ExportError(
             f"Model {model.name!r} cannot be traced with the inputs "
-            f"{[str(spec) for spec in function.input_signature]}: {said} Where these are not its "
-            f"inputs, pass `input_signature` or `sample_inputs`."
+            f"{[str(spec) for spec in function.input_signature]}: {said_by(error)} "
+            f"Where these are not its inputs, pass `input_signature` or `sample_inputs`."
         ) from error
 
 
