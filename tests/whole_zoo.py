@@ -23,12 +23,12 @@ UNTOLD = ("baked_training", "custom_layers", "subclassed")
 _LENGTH = tf.TensorSpec([None, 16], "int32")
 # These draw for the batch size that they were built with: Keras itself cannot train them with a
 # dynamic batch.
+_NO_DRAW = {"samples": "DINOV2DropPath.call(). None values not supported"}
 _REFUSED = {
-    **dict.fromkeys(
-        ("hub_DINOV2", "hub_depth_anything", "hub_DepthAnythingDepthEstimator"),
-        {"samples": "DINOV2DropPath.call(). None values not supported"},
-    ),
+    "hub_DINOV2": _NO_DRAW,
     "hub_DINOV3": {"samples": "DINOV3DropPath.call(). unsupported operand"},
+    "hub_DepthAnythingDepthEstimator": _NO_DRAW,
+    "hub_depth_anything": _NO_DRAW,
 }
 _SIGNATURES = {
     name: {"token_ids": _LENGTH, "padding_mask": _LENGTH}
