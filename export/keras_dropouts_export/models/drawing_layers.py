@@ -13,7 +13,7 @@ from keras_dropouts.keras_internals.patching import restored_after_calls
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts_export.checks.audit import audit_graph
 from keras_dropouts_export.errors import ExportError, said_by
-from keras_dropouts_export.tracing.inference_function import plain_function
+from keras_dropouts_export.tracing.concrete_functions import plain_function
 from keras_dropouts_export.tracing.inference_mode import training_is_false
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
 from keras_dropouts_export.tracing.signature import Signature
