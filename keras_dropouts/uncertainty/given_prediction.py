@@ -132,16 +132,15 @@ def _of_outputs(outputs: Mapping[str, Any], output: str | None, argument: str) -
             expected = "samples of shape (batch, samples, ...)"
             raise invalid(f"{argument}['{output}_samples']", expected, described(samples))
         samples = np.moveaxis(samples, 1, 0)
-    mean, std = parts.get("mean"), parts.get("std")
-    if output in outputs:
-        mean = numbers(outputs[output], f"{argument}['{output}']")
-    if mean is None and samples is not None:
-        mean = np.mean(samples, axis=0, dtype="float64").astype(samples.dtype)
+    std = parts.get("std")
     if std is None and samples is not None:
         std = np.std(samples, axis=0, dtype="float64").astype(samples.dtype)
-    if mean is None:
-        expected = f"outputs with '{output}', '{output}_mean' or '{output}_samples'"
-        raise invalid(argument, expected, sorted(map(str, outputs)))
+    if output in outputs:
+        mean = numbers(outputs[output], f"{argument}['{output}']")
+    elif "mean" in parts:
+        mean = parts["mean"]
+    else:  # a name in `names` has one of the three
+        mean = np.mean(parts["samples"], axis=1, dtype="float64").astype(parts["samples"].dtype)
     served = {
         each: numbers(outputs[f"{output}_{each}"], f"{argument}['{output}_{each}']", finite=False)
         for each in SERVED
