@@ -42,6 +42,8 @@ class BaseDropout(keras.layers.Layer):
     learned = False
     # Whether the layer takes a rate of 0, and is then in training what it is at inference.
     is_plain_at_rate_0 = True
+    # Whether compiled steps depend on the rate, so that it cannot be set.
+    rate_is_fixed = False
     _rank: int | None = None  # of the input, once a layer that needs to know it is built
     # Whether the first axis of what is drawn is the batch. Where it is not, as with weights that
     # are dropped, Monte-Carlo samples cannot be rows of one batch: the layer runs once for each.
@@ -109,6 +111,11 @@ class BaseDropout(keras.layers.Layer):
             self._rate.assign(_FOLLOW_SCHEDULE)
         else:
             self._rate.assign(self._encode(self._check_rate(value)))
+
+    @property
+    def follows_schedule(self) -> bool:
+        """Whether the rate is that of the schedule now, and no number prevails over it."""
+        return self.schedule is not None and float(ops.convert_to_numpy(self._rate)) < 0.0
 
     @property
     def step(self) -> int:
