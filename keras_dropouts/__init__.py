@@ -1,7 +1,7 @@
 """Provides dropout layers for Keras 3, and functions that inspect, replace and sample dropout."""
 
 from keras_dropouts import backends as backends  # first: it names a backend that is missing
-from keras_dropouts import schedules, tuning
+from keras_dropouts import schedules, tuning, uncertainty
 from keras_dropouts.callbacks import RateLogger, RateScheduler
 from keras_dropouts.layers import (
     ConcreteDropout,
@@ -76,6 +76,7 @@ __all__ = [
     "training_step",
     "tune_rates",
     "tuning",
+    "uncertainty",
 ]
 
 
