@@ -35,7 +35,7 @@ from keras_dropouts.surgery.inspect import inspect_dropout
 from keras_dropouts.surgery.noise_table import register_noise
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.replace import add_dropout, replace_dropout
-from keras_dropouts.tuning import tune_rates
+from keras_dropouts.tuning import compare, tune_rates
 
 __version__ = "0.1.0"
 
@@ -64,6 +64,7 @@ __all__ = [
     "VariationalRNN",
     "Zoneout",
     "add_dropout",
+    "compare",
     "concrete_regularizers",
     "depth_rates",
     "inspect_dropout",

@@ -12,6 +12,14 @@ from keras_dropouts import backends, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
 from keras_dropouts.keras_internals.call_stack import place_in_model, register_key
 from keras_dropouts.keras_internals.layers import build_at_init
+from keras_dropouts.layers.epoch_length import (
+    add_epoch_length,
+    ask_epoch_length,
+    epoch_length,
+    scheduled_rate,
+    set_epoch_length,
+    with_epoch_length,
+)
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream, TrainingStream, new_key
 from keras_dropouts.noise.training_step import next_draw
@@ -71,6 +79,7 @@ class BaseDropout(keras.layers.Layer):
         """Add the variable that holds the rate."""
         start = self._encode(self._initial_rate)
         self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
+        add_epoch_length(self)
 
     def _check_rate(self, rate: Any) -> float:
         return check_rate(rate)
@@ -118,6 +127,18 @@ class BaseDropout(keras.layers.Layer):
         return self.schedule is not None and float(ops.convert_to_numpy(self._rate)) < 0.0
 
     @property
+    def steps_per_epoch(self) -> int | None:
+        """How many steps an epoch has for a schedule in epochs; None without one, or unknown.
+
+        The first `fit` sets it, and it is saved; later ones leave it. Set it with an integer.
+        """
+        return epoch_length(self)
+
+    @steps_per_epoch.setter
+    def steps_per_epoch(self, value: Any) -> None:
+        set_epoch_length(self, value)
+
+    @property
     def step(self) -> int:
         """The number of training steps so far, however many calls each of them made."""
         return int(ops.convert_to_numpy(self._step))
@@ -131,7 +152,7 @@ class BaseDropout(keras.layers.Layer):
         if self.schedule is None:
             return rate
         step = backends.read(self._step) if step is None else step
-        scheduled = ops.cast(self.schedule(step), "float32")
+        scheduled = ops.cast(scheduled_rate(self, step), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -150,6 +171,7 @@ class BaseDropout(keras.layers.Layer):
         active = sampler.active()
         if active is not None:
             return active.next_stream(self.draws_by_row)
+        ask_epoch_length(self)
         place = place_in_model(self, self._key)
         step, number = next_draw(self, self._step)
         return TrainingStream(backends.read(self._key), step, place, number)
@@ -190,7 +212,7 @@ class BaseDropout(keras.layers.Layer):
         return self._rank
 
     def get_config(self) -> dict[str, Any]:
-        rate = self.rate if self.schedule is None else self.schedule
+        rate = self.rate if self.schedule is None else with_epoch_length(self)
         return {**super().get_config(), "rate": schedules.serialize(rate), "seed": self.seed}
 
     @classmethod
