@@ -142,11 +142,11 @@ def test_data_of_unknown_length_is_counted_in_the_first_epoch() -> None:
         on_train_batch_end=lambda batch, logs: seen.append(model.layers[0].rate)
     )
     callbacks = [kd.RateLogger()] if keras.backend.backend() == "jax" else [seer]
-    model.fit(_batches(), verbose=0, callbacks=callbacks)
+    model.fit(_batches(), shuffle=False, verbose=0, callbacks=callbacks)
     assert set(seen) <= {0.0}
     assert (model.layers[0].steps_per_epoch, model.layers[0].step) == (10, 10)
     np.testing.assert_allclose(model.layers[0].rate, 0.2, rtol=1e-6)
-    model.fit(_batches(), verbose=0)
+    model.fit(_batches(), shuffle=False, verbose=0)
     np.testing.assert_allclose(model.layers[0].rate, 0.4, rtol=1e-6)
     told = _model()
     told.fit(_Endless(), shuffle=False, steps_per_epoch=5, epochs=2, verbose=0)
