@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_dropouts.arguments import invalid, is_real
+from keras_dropouts.arguments import check_positive, invalid, is_real
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
+from keras_dropouts.uncertainty.binned import equal_width
+from keras_dropouts.uncertainty.checked_input import (
+    Classes,
+    Values,
+    checked_classes,
+    checked_values,
+    kind_of,
+)
+from keras_dropouts.uncertainty.classification import brier_scores, log_losses
+from keras_dropouts.uncertainty.given_prediction import Given, read
+from keras_dropouts.uncertainty.regression import normal_nll, samples_crps
 
 Objective = Callable[[MonteCarloPrediction, Any], float]
 
-_TINY = 1e-12  # the least probability that a logarithm is taken of
+_BINS = 15
 
 
-def objective_of(objective: Any) -> tuple[str, Objective]:
+def objective_of(objective: Any, noise: Any = 0.0) -> tuple[str, Objective]:
     """Return the name of an objective and the function that computes it.
 
+    noise: the standard deviation of the noise in the data, for "nll" of numbers.
+
     Raises:
-        ValueError: if it is neither one of the names nor a function.
+        ValueError: if it is neither one of the names nor a function, or `noise` is below 0.
     """
+    if not (is_real(noise) and noise == 0.0):
+        check_positive(noise, "noise")
     if isinstance(objective, str) and objective in _NAMED:
-        return objective, _NAMED[objective]
+        return objective, functools.partial(_NAMED[objective], noise=float(noise))
     if isinstance(objective, str) or not callable(objective):
         names = ", ".join(map(repr, _NAMED))
         raise invalid("objective", f"one of {names}, or a function (prediction, y)", objective)
@@ -39,139 +55,82 @@ def value_of(objective: Objective, prediction: MonteCarloPrediction, y: Any) -> 
     value = objective(prediction, y)
     array = np.asarray(value)
     number = float(array) if array.shape == () and array.dtype.kind in "iuf" else math.nan
-    if not is_real(number) or math.isnan(number):
+    if math.isnan(number):
         expected = f"a function that returns a number, lower where better (it returned {value!r})"
         raise invalid("objective", expected, objective)
     return number
 
 
-def nll(prediction: MonteCarloPrediction, y: Any) -> float:
+def nll(prediction: MonteCarloPrediction, y: Any, noise: float = 0.0) -> float:
     """Return the mean negative log likelihood, in nats.
 
     Of classes: -log of the mean probability of the label. Of numbers: that of the normal
-    distribution with the mean and the standard deviation of the samples,
-
-        0.5 * log(2 * pi * std**2) + (y - mean)**2 / (2 * std**2),
-
-    which is infinite where all samples are the same.
+    distribution with the mean of the samples and their variance plus that of the noise, which is
+    infinite where there is no variance.
     """
-    samples = _samples(prediction)
-    labels = _labels(samples, y)
-    if labels is not None:
-        chosen = np.take_along_axis(_probabilities(samples), labels[:, None], axis=1)
-        return float(-np.mean(np.log(np.maximum(chosen, _TINY))))
-    values = _values(samples, y)
-    mean, variance = samples.mean(axis=0), samples.var(axis=0)
-    if not (variance > 0.0).all():
+    given = read(prediction, None)
+    if kind_of(given, y) == "classification":
+        classes = checked_classes(given, y)
+        return float(log_losses(classes.probabilities, classes.labels, classes.smallest).mean())
+    values = _values(given, y, noise)
+    if values.std is None or values.std.min() <= 0.0:
         return math.inf
-    return float(np.mean(0.5 * np.log(2 * np.pi * variance) + (values - mean) ** 2 / variance / 2))
+    return float(normal_nll(values.y - values.mean, values.std).mean())
 
 
-def brier(prediction: MonteCarloPrediction, y: Any) -> float:
+def brier(prediction: MonteCarloPrediction, y: Any, noise: float = 0.0) -> float:
     """Return the mean squared error of the mean probabilities, summed over classes."""
-    p, labels = _classes(prediction, y, "brier")
-    return float(np.mean(np.sum((p - np.eye(p.shape[1])[labels]) ** 2, axis=1)))
+    classes = _classes(prediction, y)
+    return float(brier_scores(classes.probabilities, classes.labels).mean())
 
 
-def ece(prediction: MonteCarloPrediction, y: Any, bins: int = 15) -> float:
+def ece(prediction: MonteCarloPrediction, y: Any, noise: float = 0.0) -> float:
     """Return the expected calibration error of the mean probabilities, in bins of equal width."""
-    p, labels = _classes(prediction, y, "ece")
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == labels
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, right, bins) - np.bincount(place, confidence, bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    classes = _classes(prediction, y)
+    confidence = classes.probabilities.max(axis=1)
+    right = classes.probabilities.argmax(axis=1) == classes.labels
+    place = equal_width(confidence, _BINS)
+    gaps = np.bincount(place, right, _BINS) - np.bincount(place, confidence, _BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
-def rmse(prediction: MonteCarloPrediction, y: Any) -> float:
+def rmse(prediction: MonteCarloPrediction, y: Any, noise: float = 0.0) -> float:
     """Return the root of the mean squared error of the mean of the samples."""
-    samples = _samples(prediction)
-    return float(np.sqrt(np.mean((samples.mean(axis=0) - _values(samples, y)) ** 2)))
+    values = _values(read(prediction, None), y, 0.0)
+    return math.sqrt(float(np.mean((values.y - values.mean) ** 2)))
 
 
-def crps(prediction: MonteCarloPrediction, y: Any) -> float:
-    """Return the mean continuous ranked probability score of the samples' own distribution.
-
-    mean_t |x_t - y| - 0.5 * mean_ts |x_t - x_s|, the second term from the sorted samples.
-    """
-    samples = _samples(prediction)
-    count = len(samples)
-    weights = 2.0 * np.arange(1, count + 1) - count - 1
-    pairs = np.tensordot(weights, np.sort(samples, axis=0), axes=1) / count**2
-    return float(np.mean(np.abs(samples - _values(samples, y)).mean(axis=0) - pairs))
+def crps(prediction: MonteCarloPrediction, y: Any, noise: float = 0.0) -> float:
+    """Return the mean continuous ranked probability score of the samples, in its fair form."""
+    values = _values(read(prediction, None), y, 0.0)
+    if values.samples is None or len(values.samples) < 2:
+        raise invalid("samples", "two or more for the objective 'crps'", 1)
+    return float(samples_crps(values.samples, values.y).mean())
 
 
-_NAMED: dict[str, Objective] = {"nll": nll, "brier": brier, "ece": ece, "rmse": rmse, "crps": crps}
+_NAMED: dict[str, Callable[..., float]] = {
+    "nll": nll,
+    "brier": brier,
+    "ece": ece,
+    "rmse": rmse,
+    "crps": crps,
+}
 
 
-def _samples(prediction: MonteCarloPrediction) -> np.ndarray:
-    samples = prediction.samples
-    if not isinstance(samples, np.ndarray):
-        expected = "a model with one output where the objective is a name"
-        raise invalid("model", expected, prediction, "Pass a function (prediction, y) -> number.")
-    if not np.isfinite(samples).all():
-        raise invalid("model", "a model that predicts finite numbers", "NaN or infinity")
-    return samples.astype("float64")
+def _classes(prediction: MonteCarloPrediction, y: Any) -> Classes:
+    given = read(prediction, None)
+    if kind_of(given, y) != "classification":
+        expected = "labels of classes, integers or one-hot, for this objective"
+        raise invalid("y", expected, y, 'For numbers take "nll", "rmse" or "crps".')
+    return checked_classes(given, y)
 
 
-def _probabilities(samples: np.ndarray) -> np.ndarray:
-    """Return the mean probabilities, of shape (N, C); one unit stands for two classes."""
-    mean = samples.mean(axis=0)
-    mean = mean.reshape(-1, mean.shape[-1])
-    return np.concatenate([1.0 - mean, mean], axis=1) if mean.shape[1] == 1 else mean
-
-
-def _labels(samples: np.ndarray, y: Any) -> np.ndarray | None:
-    """Return labels as integers of shape (N,), None where the task is regression.
-
-    It is classification where the last axis of the samples holds probabilities of classes, or one
-    probability and the labels are 0 and 1, and the labels are integers, booleans or one-hot.
-    """
+def _values(given: Given, y: Any, noise: float) -> Values:
     labels = np.asarray(y)
-    if samples.min() < 0.0 or samples.max() > 1.0 + 1e-3 or labels.dtype.kind not in "biuf":
-        return None
-    units, lead = samples.shape[-1], samples.shape[1:-1]
-    whole = np.array_equal(labels, np.floor(labels))
-    if samples.ndim < 3 or not whole:
-        return None
-    if units > 1 and not np.allclose(samples.sum(axis=-1), 1.0, atol=1e-2, rtol=0.0):
-        return None
-    if units > 1 and labels.shape == samples.shape[1:] and (labels.sum(axis=-1) == 1).all():
-        labels = labels.argmax(axis=-1)
-    if labels.shape not in (lead, (*lead, 1)):
-        return None
-    if labels.min() < 0 or labels.max() >= max(units, 2):
-        raise invalid("y", f"labels from 0 to {max(units, 2) - 1}", [labels.min(), labels.max()])
-    return labels.reshape(-1).astype("int64")
-
-
-def _classes(
-    prediction: MonteCarloPrediction, y: Any, objective: str
-) -> tuple[np.ndarray, np.ndarray]:
-    samples = _samples(prediction)
-    labels = _labels(samples, y)
-    if labels is None:
-        expected = "probabilities of classes, and integer or one-hot labels of as many rows"
-        raise invalid(
-            "model", f"{expected}, for the objective {objective!r}", prediction, _AS_PROBABILITIES
-        )
-    return _probabilities(samples), labels
-
-
-_AS_PROBABILITIES = (
-    "Where the outputs are logits, pass a function of `prediction.as_probabilities()` and y."
-)
-
-
-def _values(samples: np.ndarray, y: Any) -> np.ndarray:
-    """Return targets as float64 of the shape of one sample."""
-    values = np.asarray(y)
-    shape = samples.shape[1:]
-    if values.dtype.kind not in "biuf" or values.size != np.prod(shape) or len(values) != shape[0]:
-        expected = f"numbers of shape {shape}, or labels where the model predicts probabilities"
-        raise invalid("y", expected, values, _AS_PROBABILITIES)
-    if values.ndim > 1 and values.shape[-1] > 1:
-        ones = (values == 1).sum(axis=-1) == 1
-        if ones.all() and ((values == 0) | (values == 1)).all():
+    if labels.ndim > 1 and labels.shape[-1] > 1 and labels.shape == given.mean.shape:
+        ones = (labels == 1).sum(axis=-1) == 1
+        if ones.all() and np.isin(labels, (0, 1)).all():
             expected = "a model that predicts probabilities where `y` is one-hot"
-            raise invalid("model", expected, "other outputs", _AS_PROBABILITIES)
-    return values.reshape(shape).astype("float64")
+            way_out = "Pass a function of `prediction.as_probabilities()` and y for logits."
+            raise invalid("model", expected, "other outputs", way_out)
+    return checked_values(given, y, noise=noise)

@@ -34,6 +34,7 @@ def tune_rates(
     *,
     rates: Sequence[float] | None = None,
     by_layer: bool = False,
+    noise: float = 0.0,
     seed: int = 0,
     batch_size: int | None = 32,
     set_rates: bool = True,
@@ -62,15 +63,16 @@ def tune_rates(
         y: Their labels: integers of shape (N, ...) or one-hot where the model predicts
             probabilities, numbers of the shape of the outputs otherwise.
         objective: What is to be low. "nll": the negative log likelihood of the mean probabilities;
-            in regression that of the normal distribution with the mean and standard deviation of
-            the samples, so the spread is to tell all of the error, noise of the data included.
-            "brier", "ece" (15 bins of equal width), of probabilities; "rmse", "crps" (of the
-            samples), of numbers. Or a function (prediction, y) -> number of the
-            `MonteCarloPrediction`.
+            in regression that of the normal distribution with the mean of the samples and their
+            variance plus `noise`**2. "brier", "ece" (15 bins of equal width), of probabilities;
+            "rmse", "crps" (of the samples), of numbers. Or a function (prediction, y) -> number of
+            the `MonteCarloPrediction`.
         samples: T, the number of samples for each row, an integer above 0.
         rates: The rates to try, numbers in [0, 1]; None takes 13 from 0 to 0.7. The rates that the
             model has now are tried, too.
         by_layer: Whether each layer gets a rate of its own.
+        noise: For "nll" in regression, the standard deviation of the noise in `y` that no model
+            could predict, at least 0; with 0 the spread of the samples is to tell it, too.
         seed: The seed of the masks, an integer of 64 bits.
         batch_size: Rows that run together, an integer above 0, or None as in `mc_predict`.
         set_rates: Whether to set the rates found; otherwise the model is left as it was.
@@ -109,7 +111,7 @@ def tune_rates(
         a network trained for each rate; here one network is sampled at all of them.
     """
     check_model(model)
-    name, function = objective_of(objective)
+    name, function = objective_of(objective, noise)
     count = check_integer(samples, "samples", minimum=1)
     tried = _check_rates(rates)
     check_int64(seed, "seed")

@@ -135,6 +135,7 @@ class _Endless(keras.utils.PyDataset):
         return X[:2], Y[:2]
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # what Keras says of such data
 def test_data_of_unknown_length_is_counted_in_the_first_epoch() -> None:
     model = _model()
     seen = []

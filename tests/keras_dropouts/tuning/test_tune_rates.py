@@ -82,8 +82,16 @@ def test_the_known_rate_is_found(kind: Any, true: float, objective: str) -> None
     prediction = kd.mc_predict(model, x, samples=64, seed=0, verbose=False)
     mean, std = prediction.mean, prediction.std
     if objective == "nll":
+        assert curve.values[0] == np.inf
         value = np.mean(0.5 * np.log(2 * np.pi * std**2) + 0.5 * ((y - mean) / std) ** 2)
         np.testing.assert_allclose(curve.best_value, value, rtol=1e-4, atol=0.0)
+
+
+def test_noise_of_the_data_takes_the_place_of_dropout() -> None:
+    x, y = _ones(0.1)
+    noise = float(np.sqrt(64 * 0.1 / 0.9))
+    curve = kd.tune_rates(_sum(), x, y, samples=64, rates=RATES, noise=noise, verbose=False)
+    assert curve.best == {"drop": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -250,7 +258,7 @@ BAD = [
     ({"objective": lambda p, y: "low"}, ValueError, "(it returned 'low')"),
     ({"objective": lambda p, y: float("inf")}, ValueError, "finite at one of the rates"),
     ({"objective": _fails}, RuntimeError, "no such objective"),
-    ({"objective": "brier"}, ValueError, "Expected probabilities of classes"),
+    ({"objective": "brier"}, ValueError, "`y`. Expected labels of classes, integers or one-hot"),
     ({"samples": 0}, ValueError, "`samples`. Expected an integer not below 1"),
     ({"rates": 0.1}, ValueError, "`rates`. Expected None, or a list of numbers from 0 to 1"),
     ({"rates": [0.0]}, ValueError, "`rates`. Expected None, or a list of numbers from 0 to 1"),
@@ -260,8 +268,9 @@ BAD = [
     ({"seed": 0.5}, ValueError, "`seed`. Expected an integer from"),
     ({"batch_size": 0}, ValueError, "`batch_size`. Expected an integer not below 1"),
     ({"y": np.zeros((3, 1))}, ValueError, "`y`. Expected labels for the 40 rows of `x`"),
-    ({"y": np.zeros((40, 2))}, ValueError, "`y`. Expected numbers of shape (40, 1), or labels"),
-    ({"y": np.array(["a"] * 40)}, ValueError, "`y`. Expected numbers of shape (40, 1), or labels"),
+    ({"y": np.zeros((40, 2))}, ValueError, "`y`. Expected"),
+    ({"y": np.array(["a"] * 40)}, ValueError, "`y`. Expected"),
+    ({"noise": -1.0}, ValueError, "`noise`. Expected a finite number above 0"),
 ]
 
 
@@ -288,7 +297,7 @@ def test_logits_are_not_taken_for_probabilities() -> None:
     model, x, y = _classes()
     logits = keras.Model(model.inputs, ops.log(model.outputs[0]))
     for labels in (y, np.eye(2)[y]):
-        with pytest.raises(ValueError, match=r"pass a function of `prediction.as_probabilities"):
+        with pytest.raises(ValueError, match=r"as_probabilities"):
             kd.tune_rates(logits, x, labels, samples=2, verbose=False)
-    with pytest.raises(ValueError, match=r"`y`. Expected labels from 0 to 1"):
+    with pytest.raises(ValueError, match=r"`y`\. Expected"):
         kd.tune_rates(model, x, y + 1, samples=2, verbose=False)
