@@ -15,11 +15,12 @@ from keras_dropouts.monte_carlo.mc_predict import check_sampled
 from keras_dropouts.monte_carlo.prediction import MonteCarloPrediction
 from keras_dropouts.monte_carlo.prepared_samples import PreparedSamples
 from keras_dropouts.surgery.model_checks import check_model
-from keras_dropouts.surgery.rates import is_on, names_of, rates_kept, set_found_rates, try_rate
-from keras_dropouts.surgery.sources import NoiseSource, noise_sources
+from keras_dropouts.surgery.rates import names_of, rates_kept, set_found_rates, try_rate
+from keras_dropouts.surgery.sources import NoiseSource
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts.tuning.objectives import objective_of, value_of
 from keras_dropouts.tuning.rate_curve import RateCurve
+from keras_dropouts.tuning.tunable import tunable_sources
 
 _RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7)
 _ROUNDS = 3  # of coordinate descent, which ends where a round finds nothing better
@@ -120,7 +121,7 @@ def tune_rates(
         check_flag(value, argument)
     check_flag(verbose, "verbose")
     warn_of_unknown_noise(model)
-    sources = _tunable(model)
+    sources = tunable_sources(model)
     tried = sorted({*tried, *(source.rate for source in sources)})
     with rates_kept(sources):
         for source in sources:  # so that all of them may draw, in what is traced now
@@ -214,25 +215,6 @@ def _check_rates(rates: Any) -> list[float]:
     if not any(rate > 0.0 for rate in checked):
         raise invalid("rates", expected, rates)
     return checked
-
-
-def _tunable(model: Any) -> list[NoiseSource]:
-    """Return the sources whose rates can be set, and are meant to drop.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    found = [
-        source
-        for source in noise_sources(model)
-        if source.is_probability
-        and is_on(source)
-        and not (source.ours and (source.layer.learned or source.layer.rate_is_fixed))
-    ]
-    if not found:
-        expected = "a model with dropout layers whose rate can be set and is not learned"
-        raise invalid("model", expected, model, "`add_dropout` puts some in.")
-    return found
 
 
 def _check_rows(y: Any, rows: int) -> None:

@@ -189,7 +189,7 @@ def test_a_loop_of_ones_own_is_told_what_is_missing() -> None:
     model.predict(X, verbose=0)
     with pytest.warns(UserWarning, match=message) as said:
         model.train_on_batch(X, Y)
-    assert len(said) == 1
+    assert sum("counts epochs" in str(each.message) for each in said) == 1
     model.train_on_batch(X, Y)  # said once
     layer = model.layers[0]
     layer.steps_per_epoch = 2
