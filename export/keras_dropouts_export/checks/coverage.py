@@ -71,7 +71,7 @@ def covered(decided: DecidedOutputs, outputs: Arrays, y: Any) -> tuple[CoverageR
             "risk": [getattr(each, "target", None) for each in decided.by_output[name]],
         }
         for output, what, right in _answers(name, outputs, truth):
-            wanted = next((x for x in asked[what] if x is not None), None)
+            wanted = next((x for x in asked[what] if x is not None and x == x), None)
             rows.append(_row(output, what, right, wanted))
     return tuple(rows)
 
