@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras_dropouts.uncertainty.served_decisions import ServedDecision, from_json, to_json
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.entropy import entropy
+from keras_dropouts.uncertainty.served_decisions import ServedDecision, from_json, to_json
 from keras_dropouts_export.options import MonteCarlo
 
 CALIBRATION = "keras_dropouts.calibration"  # the key in an artifact's metadata

@@ -126,8 +126,8 @@ class Threshold(float):
     def from_dict(cls, given: dict[str, Any]) -> Threshold:
         """Return the threshold that `to_dict` described."""
         known = [given[name] for name in ("risk", "coverage", "target")]
-        numbers = [math.nan if x is None else x for x in known]
-        return cls(given["value"], given["score"], *numbers, given["confidence"])
+        risk, coverage, target = (math.nan if x is None else x for x in known)
+        return cls(given["value"], given["score"], risk, coverage, target, given["confidence"])
 
     def accepts(self, prediction: Any, output: str | None = None) -> np.ndarray:
         """Return which predictions are certain enough, booleans of their shape without the classes.

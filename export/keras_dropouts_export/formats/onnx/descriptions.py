@@ -25,6 +25,7 @@ _OF_SAMPLES = {
 
 _DECIDED = {
     "calibrated": "Output {name!r}, calibrated.{classes}",
+    "calibrated_std": "The standard deviation of output {name!r}, calibrated.",
     "set": "Which classes are in the prediction set of output {name!r}.{classes}",
     "lower": "The lower end of the prediction interval of output {name!r}.",
     "upper": "The upper end of the prediction interval of output {name!r}.",
