@@ -66,9 +66,10 @@ class TemperatureScaling(Calibration):
     def scaled(self, predictions: Any, xp: Any) -> Any:
         """Return the calibrated probabilities."""
         p = widened(predictions, xp)
-        scaled = _softmax(_logs(p, xp) / self.temperature, xp)
-        scaled = xp.where(p > 0.0, scaled, xp.zeros_like(p))  # what is impossible stays so
-        return narrowed(scaled, predictions)
+        scores = _logs(p, xp) / self.temperature
+        powers = xp.exp(scores - xp.max(scores, axis=-1, keepdims=True))
+        powers = xp.where(p > 0.0, powers, xp.zeros_like(p))  # what is impossible stays so
+        return narrowed(powers / xp.sum(powers, axis=-1, keepdims=True), predictions)
 
     def numbers(self) -> dict[str, Any]:
         """Return the temperature."""
