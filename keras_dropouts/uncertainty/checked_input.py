@@ -187,9 +187,14 @@ def checked_values(
     mean = given.mean
     if not same_shape(truth.shape, mean.shape):
         raise invalid("y", f"numbers of shape {mean.shape}, as the prediction", described(truth))
-    if std is not None and given.std is not None:
-        raise invalid("std", "None, as the prediction has a standard deviation", std)
-    given_std = given.std if std is None else numbers(std, "std")
+    samples, given_std = given.samples, given.std
+    if samples is not None:
+        _check_samples(samples, mean.shape)
+        given_std = np.std(samples, axis=0, dtype="float64") if given_std is None else given_std
+    if std is not None:
+        if given_std is not None:
+            raise invalid("std", "None, as the prediction has a standard deviation", std)
+        given_std = numbers(std, "std")
     if given_std is not None and not same_shape(given_std.shape, mean.shape):
         raise invalid("std", f"numbers of shape {mean.shape}", described(given_std))
     if noise:
@@ -199,9 +204,7 @@ def checked_values(
     _check_some_left(wanted)
     if given_std is not None:
         given_std = rows_of(given_std.reshape(-1).astype("float64"), keep)
-    samples = given.samples
     if samples is not None:
-        _check_samples(samples, mean.shape)
         samples = rows_of(samples.reshape(len(samples), -1), keep, axis=1)
     return Values(
         rows_of(mean.reshape(-1).astype("float64"), keep),

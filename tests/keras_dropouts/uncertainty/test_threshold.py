@@ -111,7 +111,7 @@ def test_where_too_many_are_wrong_the_probability_is_one():
 
 
 def test_with_confidence_the_risk_in_other_data_is_held_as_often():
-    """Certainties c are uniform in [1/2, 1], and wrong with 0.6 (1 - c); above t with half."""
+    """Certainties c are uniform in [1/2, 1]; a row is wrong with 0.6 (1 - c), above t with half."""
     random, broken, plain, coverage = np.random.default_rng(1), 0, 0, []
     for _ in range(200):
         certain = random.uniform(0.5, 1.0, 2000)
