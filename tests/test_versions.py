@@ -24,7 +24,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 USERS = ("export", "litert", "openvino", "plot", "score")
 ENGINES = ("ray", "spark", "beam")  # they have an environment of their own
 TOOLS = {"build", "hatchling", "import-linter", "mypy", "packaging", "pytest", "pytest-xdist"}
-TOOLS |= {"pyright", "pytest-cov", "pyyaml", "ruff", "torch"}
+TOOLS |= {"mapie", "pyright", "pytest-cov", "pyyaml", "ruff", "torch", "torchmetrics"}
 
 
 def requirements(*extras: str) -> list[Requirement]:
@@ -57,7 +57,7 @@ def line_of(requirement: Requirement) -> int:
     (number,) = (
         number
         for number, line in enumerate(lines)
-        if f'"{requirement.name}' in line and any(sign in line for sign in (">=", "=="))
+        if re.search(rf'"{re.escape(requirement.name)}(\[[^]]*\])?(>=|==)', line)
     )
     return number
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+
+
+def means(rows: Mapping[str, np.ndarray], weights: np.ndarray | None) -> dict[str, float]:
+    """Return the mean of each array of rows, or the mean by weights."""
+    if weights is None:
+        return {name: float(x.mean()) for name, x in rows.items()}
+    total, found = weights.sum(), {}
+    for name, x in rows.items():
+        with np.errstate(invalid="ignore"):
+            found[name] = float(x @ weights / total)
+        if np.isnan(found[name]):  # of infinite numbers that are not drawn
+            some = weights > 0
+            found[name] = float(x[some] @ weights[some] / total)
+    return found
 
 
 def intervals(
@@ -46,5 +60,8 @@ def intervals(
         for name, value in figures(drawn if units is None else drawn[units]).items():
             found.setdefault(name, []).append(value)
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-    ends = {name: np.quantile(values, tails) for name, values in found.items()}
+    # Without interpolation: a figure may be infinite.
+    ends = {
+        name: np.quantile(values, tails, method="inverted_cdf") for name, values in found.items()
+    }
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}

@@ -43,7 +43,8 @@ def class_probabilities(
     if not summed:
         sums = array.sum(axis=-1)
         shown = f"{described(array)}, with sums from {sums.min():.4g} to {sums.max():.4g}"
-        raise invalid(argument, _PROBABILITIES, shown)
+        way_out = "Units that are independent of each other are evaluated one by one: x[..., k]."
+        raise invalid(argument, _PROBABILITIES, shown, way_out)
     return array
 
 

@@ -38,7 +38,8 @@ class Classes:
     where the prediction came with it, or None. sets and accept: booleans of shape (N, C) and (N,),
     where an artifact gives them, or None. units: int64 of shape (N,), the row of data that
     each row here is a part of, or None where each is one of its own. smallest: the least
-    probability that a logarithm is taken of, the precision of the dtype that was given.
+    probability that a logarithm is taken of: the precision of float64, or of float32 where that or
+    less was given.
     """
 
     probabilities: np.ndarray
@@ -122,6 +123,11 @@ def checked_classes(
         ValueError: naming the argument that does not fit.
     """
     given = prediction if isinstance(prediction, Given) else read(prediction, output)
+    samples = given.samples
+    if samples is not None:  # first, as the mean of logits may look like probabilities
+        _check_samples(samples, given.mean.shape)
+        samples = samples[..., None] if given.mean.ndim == 1 else samples
+        samples = class_probabilities(samples, "samples", widen=False)
     probabilities = class_probabilities(given.mean)
     shape = probabilities.shape[:-1]
     labels = class_labels(y, shape, probabilities.shape[-1])
@@ -133,11 +139,7 @@ def checked_classes(
     flat = rows_of(labels.reshape(-1), keep)
     _check_some_left(flat)
     flat = whole_labels(flat, probabilities.shape[-1])
-    samples = given.samples
     if samples is not None:
-        _check_samples(samples, given.mean.shape)
-        samples = samples[..., None] if given.mean.ndim == 1 else samples
-        samples = class_probabilities(samples, "samples", widen=False)
         samples = rows_of(samples.reshape(len(samples), -1, samples.shape[-1]), keep, axis=1)
     information = given.mutual_information
     if information is not None:
@@ -152,7 +154,7 @@ def checked_classes(
         served_flags(given.served, "set", probabilities.shape, keep),
         served_flags(given.served, "accept", shape, keep),
         units_of(shape, keep),
-        float(np.finfo(given.mean.dtype if given.mean.dtype.kind == "f" else "float64").eps),
+        _precision(given.mean.dtype),
     )
 
 
@@ -185,9 +187,14 @@ def checked_values(
     mean = given.mean
     if not same_shape(truth.shape, mean.shape):
         raise invalid("y", f"numbers of shape {mean.shape}, as the prediction", described(truth))
-    if std is not None and given.std is not None:
-        raise invalid("std", "None, as the prediction has a standard deviation", std)
-    given_std = given.std if std is None else numbers(std, "std")
+    samples, given_std = given.samples, given.std
+    if samples is not None:
+        _check_samples(samples, mean.shape)
+        given_std = np.std(samples, axis=0, dtype="float64") if given_std is None else given_std
+    if std is not None:
+        if given_std is not None:
+            raise invalid("std", "None, as the prediction has a standard deviation", std)
+        given_std = numbers(std, "std")
     if given_std is not None and not same_shape(given_std.shape, mean.shape):
         raise invalid("std", f"numbers of shape {mean.shape}", described(given_std))
     if noise:
@@ -197,9 +204,7 @@ def checked_values(
     _check_some_left(wanted)
     if given_std is not None:
         given_std = rows_of(given_std.reshape(-1).astype("float64"), keep)
-    samples = given.samples
     if samples is not None:
-        _check_samples(samples, mean.shape)
         samples = rows_of(samples.reshape(len(samples), -1), keep, axis=1)
     return Values(
         rows_of(mean.reshape(-1).astype("float64"), keep),
@@ -228,3 +233,7 @@ def _with_noise(std: np.ndarray | None, noise: float) -> np.ndarray | None:
     if std.min() < 0.0:
         raise invalid("std", "numbers not below 0", float(std.min()))
     return np.hypot(std, noise) if noise else std
+
+
+def _precision(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo("float32" if dtype.kind == "f" and dtype.itemsize < 8 else "float64").eps)

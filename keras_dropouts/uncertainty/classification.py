@@ -10,6 +10,7 @@ from keras_dropouts.uncertainty.binned import (
     equal_mass,
     equal_width,
 )
+from keras_dropouts.uncertainty.bootstrap import means
 from keras_dropouts.uncertainty.checked_input import Classes
 from keras_dropouts.uncertainty.scores import available, certainty
 from keras_dropouts.uncertainty.selective import Ranking, Selection
@@ -43,7 +44,7 @@ class ClassFigures:
 
     def figures(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Return each figure by its name; `weights` says how often each row counts."""
-        found = _means(self._rows, weights)
+        found = means(self._rows, weights)
         width, mass = self.reliability(weights), self._reliability(self._mass, weights)
         found |= {
             "ece": width.expected(),
@@ -79,7 +80,7 @@ class ClassFigures:
         if accept is not None:
             rows["accepted"] = accept
             rows["_wrong"] = accept * (1.0 - self.right)
-        found = _means(rows, weights)
+        found = means(rows, weights)
         if accept is not None:
             wrong = found.pop("_wrong")
             found["accepted_risk"] = wrong / found["accepted"] if found["accepted"] else 0.0
@@ -117,10 +118,3 @@ def selective_figures(selection: Selection) -> dict[str, float]:
         **{f"risk_at_coverage_{c}": selection.risk_at_coverage(c / 100) for c in COVERAGES},
         **{f"coverage_at_risk_{r}": selection.coverage_at_risk(r / 100) for r in RISKS},
     }
-
-
-def _means(rows: dict[str, np.ndarray], weights: np.ndarray | None) -> dict[str, float]:
-    if weights is None:
-        return {name: float(x.mean()) for name, x in rows.items()}
-    total = weights.sum()
-    return {name: float(x @ weights / total) for name, x in rows.items()}

@@ -19,9 +19,10 @@ _OTHERS = ("entropy", "expected_entropy", *SERVED)
 class Given:
     """A prediction as arrays.
 
-    mean: shape (N, ...), of the dtype that was given. std: the same shape, or None. samples: shape
-    (T, N, ...), or None. mutual_information: shape (N, ...) without the classes, or None. served:
-    what an artifact adds to its output, by the names in `SERVED`.
+    mean: shape (N, ...), of the dtype that was given. std: the same shape, or None where there are
+    samples to compute it from, or none at all. samples: shape (T, N, ...), or None.
+    mutual_information: shape (N, ...) without the classes, or None. served: what an artifact adds
+    to its output, by the names in `SERVED`.
     """
 
     mean: np.ndarray
@@ -46,7 +47,7 @@ def read(prediction: Any, output: str | None = None, argument: str = "prediction
         ValueError: if it is none of these, has several outputs and none is named, or holds
             anything but finite numbers.
     """
-    if all(hasattr(prediction, name) for name in ("samples", "moments", "mean", "std")):
+    if all(hasattr(prediction, name) for name in ("samples", "moments")):
         return _of_samples(prediction, output, argument)
     if isinstance(prediction, Mapping):
         return _of_outputs(prediction, output, argument)
@@ -87,13 +88,13 @@ def described(array: np.ndarray) -> str:
 
 
 def _of_samples(prediction: Any, output: str | None, argument: str) -> Given:
-    samples, std = prediction.samples, prediction.std
-    mean = _chosen(prediction.mean, output, argument)
-    std = numbers(_chosen(std, output, argument), f"{argument}.std")
-    mean = numbers(mean, f"{argument}.mean")
+    samples = prediction.samples
+    mean = numbers(_chosen(prediction.mean, output, argument), f"{argument}.mean")
     if samples is None:
-        return Given(mean, std)
-    return Given(mean, std, numbers(_chosen(samples, output, argument), f"{argument}.samples"))
+        std = _chosen(prediction.std, output, argument)
+        return Given(mean, numbers(std, f"{argument}.std"))
+    held = numbers(_chosen(samples, output, argument), f"{argument}.samples")
+    return Given(mean, samples=held)
 
 
 def _chosen(value: Any, output: str | None, argument: str) -> Any:
@@ -132,22 +133,18 @@ def _of_outputs(outputs: Mapping[str, Any], output: str | None, argument: str) -
             expected = "samples of shape (batch, samples, ...)"
             raise invalid(f"{argument}['{output}_samples']", expected, described(samples))
         samples = np.moveaxis(samples, 1, 0)
-    mean, std = parts.get("mean"), parts.get("std")
     if output in outputs:
         mean = numbers(outputs[output], f"{argument}['{output}']")
-    if mean is None and samples is not None:
-        mean = np.mean(samples, axis=0, dtype="float64").astype(samples.dtype)
-    if std is None and samples is not None:
-        std = np.std(samples, axis=0, dtype="float64").astype(samples.dtype)
-    if mean is None:
-        expected = f"outputs with '{output}', '{output}_mean' or '{output}_samples'"
-        raise invalid(argument, expected, sorted(map(str, outputs)))
+    elif "mean" in parts:
+        mean = parts["mean"]
+    else:  # a name in `names` has one of the three
+        mean = np.mean(parts["samples"], axis=1, dtype="float64").astype(parts["samples"].dtype)
     served = {
         each: numbers(outputs[f"{output}_{each}"], f"{argument}['{output}_{each}']", finite=False)
         for each in SERVED
         if f"{output}_{each}" in outputs
     }
-    return Given(mean, std, samples, parts.get("mutual_information"), served)
+    return Given(mean, parts.get("std"), samples, parts.get("mutual_information"), served)
 
 
 def output_names(outputs: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts.uncertainty.bootstrap import means
 from keras_dropouts.uncertainty.checked_input import Values
 
 LEVELS = (50, 80, 90, 95)  # percent, of central intervals
@@ -49,11 +50,7 @@ class ValueFigures:
 
     def figures(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Return each figure by its name; `weights` says how often each row counts."""
-        if weights is None:
-            found = {name: float(x.mean()) for name, x in self._rows.items()}
-        else:
-            total = weights.sum()
-            found = {name: float(x @ weights / total) for name, x in self._rows.items()}
+        found = means(self._rows, weights)
         found = {"rmse": math.sqrt(found.pop("mse")), **found}
         if self.levels is not None:
             wanted, seen = self.quantiles(weights)

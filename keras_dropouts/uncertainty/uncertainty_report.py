@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,7 @@ class UncertaintyReport:
     figures: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     level: float
-    curves: ClassCurves | ValueCurves = field(repr=False)
+    curves: ClassCurves | ValueCurves = field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by name: numbers, or dicts of `value`, `low` and `high`.
@@ -69,15 +70,18 @@ class UncertaintyReport:
     def to_json(self) -> str:
         """Return `to_dict()` as JSON text.
 
-        Example:
+                JSON has no infinity, which the width of intervals may have: that is null.
 
-        >>> import json
-        >>> import keras_dropouts as kd
-        >>> report = kd.uncertainty.evaluate([[1.0], [2.0]], [1.5, 2.5])
-        >>> json.loads(report.to_json())
-        {'rows': 2, 'rmse': 0.5, 'mae': 0.5}
+                Example:
+
+                >>> import json
+        import math
+                >>> import keras_dropouts as kd
+                >>> report = kd.uncertainty.evaluate([[1.0], [2.0]], [1.5, 2.5])
+                >>> json.loads(report.to_json())
+                {'rows': 2, 'rmse': 0.5, 'mae': 0.5}
         """
-        return json.dumps(self.to_dict(), indent=2)
+        return json.dumps(_finite(self.to_dict()), indent=2)
 
     def __str__(self) -> str:
         return as_text(self.title, self.figures, self.intervals, self.level)
@@ -196,3 +200,10 @@ class UncertaintyReport:
         if not isinstance(self.curves, ClassCurves):
             raise invalid("kind", "a report of classes, for risk and coverage", self.kind)
         return self.curves.selections
+
+
+def _finite(value: Any) -> Any:
+    """Return figures with None in place of what JSON cannot hold."""
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    return value if math.isfinite(value) else None
