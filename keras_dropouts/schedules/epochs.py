@@ -26,10 +26,14 @@ class EpochSchedule(Schedule):
 
     Example:
 
+    >>> import keras
     >>> import keras_dropouts as kd
     >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_epochs=2)
     >>> ramp.in_epochs, ramp.in_steps(50)
     (True, LinearRamp(initial_rate=0.0, final_rate=0.5, ramp_steps=100, begin_step=0))
+    >>> step, steps_per_epoch = (keras.ops.convert_to_tensor(n, "int32") for n in (50, 50))
+    >>> float(ramp.at(step, steps_per_epoch))
+    0.25
     """
 
     steps_per_epoch: int | None = dataclasses.field(default=None, kw_only=True)
@@ -148,5 +152,13 @@ class EpochSchedule(Schedule):
 
 
 def counts_epochs(schedule: Any) -> TypeGuard[EpochSchedule]:
-    """Return whether something is a schedule whose lengths are given in epochs."""
+    """Return whether something is a schedule whose lengths are given in epochs.
+
+    Example:
+
+    >>> import keras_dropouts as kd
+    >>> ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_epochs=2)
+    >>> kd.schedules.counts_epochs(ramp), kd.schedules.counts_epochs(ramp.in_steps(50))
+    (True, False)
+    """
     return isinstance(schedule, EpochSchedule) and schedule.in_epochs
