@@ -1,7 +1,7 @@
 """Provides dropout layers for Keras 3, and functions that inspect, replace and sample dropout."""
 
 from keras_dropouts import backends as backends  # first: it names a backend that is missing
-from keras_dropouts import schedules, uncertainty
+from keras_dropouts import schedules, tuning, uncertainty
 from keras_dropouts.callbacks import RateLogger, RateScheduler
 from keras_dropouts.layers import (
     ConcreteDropout,
@@ -35,6 +35,7 @@ from keras_dropouts.surgery.inspect import inspect_dropout
 from keras_dropouts.surgery.noise_table import register_noise
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.replace import add_dropout, replace_dropout
+from keras_dropouts.tuning import compare, tune_rates
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ __all__ = [
     "VariationalRNN",
     "Zoneout",
     "add_dropout",
+    "compare",
     "concrete_regularizers",
     "depth_rates",
     "inspect_dropout",
@@ -73,6 +75,8 @@ __all__ = [
     "schedules",
     "set_rates",
     "training_step",
+    "tune_rates",
+    "tuning",
     "uncertainty",
 ]
 

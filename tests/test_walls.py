@@ -174,7 +174,7 @@ def test_a_backend_imports_no_other_one(backend: str) -> None:
     assert not modules & others
 
 
-@pytest.mark.parametrize(("prefix", "count"), [("", 9), ("calls_", 6)])
+@pytest.mark.parametrize(("prefix", "count"), [("", 10), ("calls_", 6)])
 def test_backends_have_the_same_functions(prefix: str, count: int) -> None:
     public = {
         backend: {

@@ -12,7 +12,7 @@ from keras_dropouts.arguments import invalid
 
 _ENDINGS = ("mean", "std", "samples", "mutual_information")  # of outputs of one name
 SERVED = ("set", "lower", "upper", "accept")  # what a calibration adds to an artifact
-_OTHERS = ("entropy", "expected_entropy", *SERVED)
+_OTHERS = ("entropy", "expected_entropy", "calibrated", "calibrated_std", *SERVED)
 
 
 @dataclass(frozen=True)
