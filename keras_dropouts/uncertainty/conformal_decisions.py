@@ -163,6 +163,8 @@ class ConformalIntervals:
         """Return the lower and the upper ends, of the shape of the mean."""
         given = read(prediction, output)
         spread = given.std if std is None else np.asarray(std)
+        if spread is None and given.samples is not None:
+            spread = np.std(given.samples, axis=0, dtype="float64")
         if self.method == "scaled" and spread is None:
             raise invalid("std", "standard deviations, or a prediction with samples", None)
         found = self.served(given.mean, spread)
