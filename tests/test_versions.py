@@ -25,7 +25,17 @@ EXTRAS = PROJECT["optional-dependencies"]
 USERS = ("export", "litert", "openvino", "plot", "score")
 ENGINES = ("ray", "spark", "beam")  # they have an environment of their own
 TOOLS = {"build", "hatchling", "import-linter", "mypy", "packaging", "pytest", "pytest-xdist"}
-TOOLS |= {"mapie", "pyright", "pytest-cov", "pyyaml", "ruff", "torch", "torchmetrics"}
+TOOLS |= {
+    "keras-tuner",
+    "mapie",
+    "optuna",
+    "pyright",
+    "pytest-cov",
+    "pyyaml",
+    "ruff",
+    "torch",
+    "torchmetrics",
+}
 
 
 def requirements(*extras: str) -> list[Requirement]:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from claims import HEAD, Claim, half_width, interval, verdict
 from keras import layers
-from scipy import stats
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from training import train
@@ -19,15 +19,6 @@ SEEDS = 20
 Drop = Callable[[], keras.layers.Layer] | None
 
 COLUMNS = TRAINING_LOSS, TEST_LOSS, ACCURACY = ("training loss", "test loss", "test accuracy")
-
-
-class Claim(NamedTuple):
-    """What a paper says: `better` has the better value in a column than `worse`."""
-
-    paper: str
-    better: str
-    worse: str
-    column: str
 
 
 class Study(NamedTuple):
@@ -145,18 +136,6 @@ def studies() -> list[Study]:
     ]
 
 
-def verdict(claim: Claim, runs: dict[str, np.ndarray]) -> str:
-    """Return a row of the table of claims: the difference, paired by seed, and what it shows."""
-    column = COLUMNS.index(claim.column)
-    differences = runs[claim.better][:, column] - runs[claim.worse][:, column]
-    gain = differences.mean() * (1.0 if claim.column == ACCURACY else -1.0)
-    shows = "shown" if gain > 0 else "the opposite is shown"
-    if abs(gain) <= _half_width(differences):
-        shows = "not shown: within the confidence interval"
-    cells = (claim.paper, f"{claim.better}, against {claim.worse}", claim.column)
-    return f"| {' | '.join(cells)} | {_interval(differences)} | {shows} |"
-
-
 def section(images: Any) -> str:
     """Run all studies, draw them and return the section of the report."""
     import matplotlib.pyplot as plt
@@ -169,10 +148,7 @@ def section(images: Any) -> str:
         "Differences are paired by seed.",
         "",
     ]
-    claims = [
-        "| paper | expected to be better | in | difference | result |",
-        "|---|---|---|---|---|",
-    ]
+    claims = [*HEAD]
     figure, axes = plt.subplots(1, len(found), figsize=(13, 3.8))
     for axis, study in zip(axes, found, strict=True):
         runs = {
@@ -186,12 +162,15 @@ def section(images: Any) -> str:
             "|---|---|---|---|",
         ]
         for name, each in runs.items():
-            cells = (_interval(each[:, column]) for column in range(len(COLUMNS)))
+            cells = (interval(each[:, column]) for column in range(len(COLUMNS)))
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
-        claims += [verdict(claim, runs) for claim in study.claims]
+        for claim in study.claims:
+            column = COLUMNS.index(claim.column)
+            both = (runs[name][:, column] for name in (claim.better, claim.worse))
+            claims.append(verdict(claim, *both))
         accuracies = [each[:, COLUMNS.index(ACCURACY)] for each in runs.values()]
-        means, errors = zip(*((each.mean(), _half_width(each)) for each in accuracies), strict=True)
+        means, errors = zip(*((each.mean(), half_width(each)) for each in accuracies), strict=True)
         axis.errorbar(range(len(runs)), means, errors, fmt="o", capsize=4)
         axis.set_xticks(range(len(runs)), [name.replace(", ", ",\n") for name in runs], fontsize=8)
         axis.set(title=study.title.split(",")[0], ylabel=ACCURACY)
@@ -206,12 +185,3 @@ def section(images: Any) -> str:
         *claims,
     ]
     return "\n".join([*lines, *shown, ""])
-
-
-def _half_width(values: np.ndarray) -> float:
-    spread = values.std(ddof=1) / np.sqrt(len(values))
-    return float(stats.t.ppf(0.975, len(values) - 1) * spread)
-
-
-def _interval(values: np.ndarray) -> str:
-    return f"{values.mean():.4f} +- {_half_width(values):.4f}"

@@ -33,6 +33,25 @@ class ConformalSets:
     each class; penalty, free: of "raps"; calibration: what scales the probabilities first, or None;
     samples: of how many samples of dropout the mean is that the thresholds are for, None for a
     prediction without dropout, -1 where that is not known; rows: how many they were found with.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> p = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    >>> sets = kd.uncertainty.conformal(p, y=[0, 0, 1, 1], coverage=0.6)
+    >>> sets.method, round(sets.thresholds[0], 3), sets.rows
+    ('lac', 0.3, 4)
+    >>> sets(p[:2])
+    array([[ True, False],
+           [ True, False]])
+    >>> sorted(sets.served(p)), sets.margin(p[:1])["set"].round(2), sets.needs
+    (['set'], array([[0.2, 0.6]]), frozenset())
+    >>> sets.check((None, 2), "digit")  # an output of two classes: nothing to say
+    >>> sets.for_samples(8) is sets  # nobody knows what made the probabilities
+    True
+    >>> sets.to_dict()["coverage"]
+    0.6
     """
 
     coverage: float
@@ -71,7 +90,8 @@ class ConformalSets:
     ) -> dict[str, np.ndarray]:
         """Return {"set": how far the scores are from the threshold}; see `ServedDecision`.
 
-        Where the order of classes counts, also how far a probability is from the next one.
+        Where the order of classes counts, also how far a probability is from the next one, if that
+        could turn the decision.
         """
         apart = np.abs(self._scores(mean, np) - np.asarray(self.thresholds))
         if self.method != "lac":
@@ -81,7 +101,9 @@ class ConformalSets:
             steps = np.diff(rising, axis=-1, prepend=-np.inf, append=np.inf)
             nearest = np.minimum(steps[..., :-1], steps[..., 1:])
             ranks = np.argsort(order, axis=-1)
-            apart = np.minimum(apart, np.take_along_axis(nearest, ranks, axis=-1))
+            ties = np.minimum(apart, np.take_along_axis(nearest, ranks, axis=-1))
+            # Two classes that change places move a score by a probability and a penalty.
+            apart = np.maximum(ties, apart - p - self.penalty)
         return {"set": apart}
 
     def _probabilities(self, mean: Any, xp: Any) -> Any:
@@ -115,6 +137,15 @@ class ConformalIntervals:
     coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
     std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
     the ends have the last axis 1); threshold: the score; samples, rows: as in `ConformalSets`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> numbers = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> intervals = kd.uncertainty.conformal(numbers, y=numbers + 0.5, coverage=0.75)
+    >>> intervals(numbers[:2])
+    (array([0.5, 1.5]), array([1.5, 2.5]))
     """
 
     coverage: float
@@ -132,6 +163,8 @@ class ConformalIntervals:
         """Return the lower and the upper ends, of the shape of the mean."""
         given = read(prediction, output)
         spread = given.std if std is None else np.asarray(std)
+        if spread is None and given.samples is not None:
+            spread = np.std(given.samples, axis=0, dtype="float64")
         if self.method == "scaled" and spread is None:
             raise invalid("std", "standard deviations, or a prediction with samples", None)
         found = self.served(given.mean, spread)

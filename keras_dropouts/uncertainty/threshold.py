@@ -39,6 +39,8 @@ class Threshold(float):
     (0.575, 'confidence', 0.0, 0.75)
     >>> threshold.accepts(p)
     array([ True,  True,  True, False])
+    >>> kd.uncertainty.Threshold.from_dict(threshold.to_dict()) == threshold
+    True
     """
 
     score: str
