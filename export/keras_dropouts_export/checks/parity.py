@@ -20,6 +20,7 @@ from keras_dropouts_export.checks.by_layer import (
     first_difference,
     plot,
 )
+from keras_dropouts_export.checks.comparison_html import comparison_html
 from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
@@ -82,6 +83,7 @@ class ParityReport:
     other_seed: tuple[ParityRow, ...] = ()  # Monte-Carlo dropout with another seed than the model's
     layers: tuple[LayerError, ...] = ()  # of an ONNX file that differs
     layer_tolerance: float = 10 * TOLERANCE["float32"][1]
+    _repr_html_ = comparison_html  # a table for notebooks
 
     @property
     def ok(self) -> bool:
