@@ -21,7 +21,7 @@ from keras_dropouts_export.checks.by_layer import (
     plot,
 )
 from keras_dropouts_export.checks.comparison_html import comparison_html
-from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.checks.largest_error import identical, largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
@@ -182,7 +182,7 @@ def compare(
             first, second = run(inputs), run(inputs)
             for backend, answers in models:
                 for name, wanted in answers[i].items():
-                    same = _identical(first[name], second[name])
+                    same = identical(first[name], second[name])
                     error = largest_error(first[name], wanted)
                     allowed = _allowed(wanted, comparison, precision)
                     row = ParityRow(name, batch, name_of_run, error, allowed, same)
@@ -206,12 +206,6 @@ def compare(
         return report  # its layers are those of the model in this process
     layers = errors_by_layer(function, path, trials[-1][1], home)
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
-
-
-def _identical(left: np.ndarray, right: np.ndarray) -> bool:
-    if left.dtype.kind == "O":  # strings, of which an array holds the addresses
-        return bool(np.array_equal(left, right))
-    return left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
 def lowest_precision(model: keras.Model) -> str:
