@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from keras_dropouts import backends as backends  # first: it names a backend that is missing
-from keras_dropouts import schedules
+from keras_dropouts import schedules, tuning, uncertainty
 from keras_dropouts.callbacks import RateLogger, RateScheduler
 from keras_dropouts.guessed_names import no_such_name as _no_such_name
 from keras_dropouts.layers import (
@@ -41,6 +41,7 @@ from keras_dropouts.surgery.inspect import inspect_dropout
 from keras_dropouts.surgery.noise_table import register_noise
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.replace import add_dropout, replace_dropout
+from keras_dropouts.tuning import compare, tune_rates
 
 __version__ = "0.1.0"
 
@@ -70,6 +71,7 @@ __all__ = [
     "VariationalRNN",
     "Zoneout",
     "add_dropout",
+    "compare",
     "concrete_regularizers",
     "depth_rates",
     "inspect_dropout",
@@ -82,6 +84,9 @@ __all__ = [
     "schedules",
     "set_rates",
     "training_step",
+    "tune_rates",
+    "tuning",
+    "uncertainty",
 ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_dropouts.arguments import check_choice, invalid
 from keras_dropouts.keras_internals.layers import is_from_keras
+from keras_dropouts.schedules import counts_epochs
 from keras_dropouts.surgery.rates import set_rates
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
 
@@ -87,7 +88,7 @@ class RateScheduler(keras.callbacks.Callback):
         schedule: Function of the epoch (int, from 0), or of the epoch and the layer's present
             rate (float), that returns the new rate, a number in [0, 1]. A second parameter gets
             the rate if it has no default or is called `rate`. Schedules of this package and of
-            `keras.optimizers.schedules` can be used; they count epochs here.
+            `keras.optimizers.schedules` can be used; they count epochs here, whatever their unit.
         layers: Names of the layers whose rates are set, a list of paths as `inspect_dropout`
             shows them or of class names. None takes every layer of this package whose rate is
             not learned.
@@ -173,7 +174,9 @@ class RateScheduler(keras.callbacks.Callback):
         return [source for source in sources if not _names(source).isdisjoint(self.layers)]
 
     def _rate(self, epoch: int, present: float) -> float:
-        value = self.schedule(epoch, present) if self._takes_rate else self.schedule(epoch)
+        schedule: Any = self.schedule
+        schedule = schedule.in_steps(1) if counts_epochs(schedule) else schedule
+        value = schedule(epoch, present) if self._takes_rate else schedule(epoch)
         array = np.asarray(keras.ops.convert_to_numpy(value))
         if array.shape != () or array.dtype.kind not in "iuf" or not 0.0 <= float(array) <= 1.0:
             expected = f"a function that returns a number from 0 to 1 (epoch {epoch}: {value!r})"

@@ -41,7 +41,7 @@ def image_model(dropout: bool = True) -> keras.Model:
     """Return a CNN with every kind of dropout, or the same one built without any."""
 
     def wrap(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return kd.ConcreteDropout(layer) if dropout else layer
+        return kd.ConcreteDropout(layer, data_size=64) if dropout else layer
 
     ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=10)
     noise = [

@@ -70,6 +70,7 @@ def _around(wrapper: Any, layer: Any, *args: Any, **arguments: Any) -> Callable[
     return make
 
 
+_FACTORS = {"weight_regularizer": 1e-6, "dropout_regularizer": 1e-5}
 _LEARNED = {"ends": False, "dropped": False, "schedules": False}
 
 SUBJECTS = (
@@ -101,11 +102,14 @@ SUBJECTS = (
     ),
     Subject("DropBlock3D", lambda **kwargs: kd.DropBlock3D(block_size=2, **kwargs), (4, 5, 3, 2)),
     Subject(
-        "ConcreteDropout", _around(kd.ConcreteDropout, keras.layers.Dense, 6), (10,), **_LEARNED
+        "ConcreteDropout",
+        _around(kd.ConcreteDropout, keras.layers.Dense, 6, **_FACTORS),
+        (10,),
+        **_LEARNED,
     ),
     Subject(
         "ConcreteDropout-Conv2D",
-        _around(kd.ConcreteDropout, keras.layers.Conv2D, 3, 3),
+        _around(kd.ConcreteDropout, keras.layers.Conv2D, 3, 3, **_FACTORS),
         (6, 6, 4),
         **_LEARNED,
     ),
@@ -171,13 +175,13 @@ SUBJECTS = (
     ),
     Subject(
         "VariationalDropout",
-        _around(kd.VariationalDropout, keras.layers.Dense, 6),
+        _around(kd.VariationalDropout, keras.layers.Dense, 6, kl_weight=1e-4),
         (10,),
         **_LEARNED,
     ),
     Subject(
         "VariationalDropout-Conv2D",
-        _around(kd.VariationalDropout, keras.layers.Conv2D, 3, 3),
+        _around(kd.VariationalDropout, keras.layers.Conv2D, 3, 3, kl_weight=1e-4),
         (6, 6, 4),
         **_LEARNED,
     ),

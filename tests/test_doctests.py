@@ -22,7 +22,7 @@ OF_ENGINES = {"BeamModelHandler", "spark_result_schema", "spark_udf"}
 def public_objects() -> dict[str, Any]:
     """Return what the packages offer by `__all__`, by its full name."""
     found = {}
-    for module in (kd, kd.schedules, kde, kde.scoring):
+    for module in (kd, kd.schedules, kd.uncertainty, kde, kde.scoring):
         for name in sorted(set(module.__all__) - OF_ENGINES):
             value = getattr(module, name)
             if not isinstance(value, ModuleType):

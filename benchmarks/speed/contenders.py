@@ -60,7 +60,9 @@ def on_dense(units: int) -> dict[str, Callable[[], Any]]:
         "Dense": lambda: keras.layers.Dense(units),
         "keras Dropout, Dense": behind(keras.layers.Dropout),
         "ScheduledDropout, Dense": behind(kd.ScheduledDropout),
-        "ConcreteDropout(Dense)": lambda: kd.ConcreteDropout(keras.layers.Dense(units), RATE),
+        "ConcreteDropout(Dense)": lambda: kd.ConcreteDropout(
+            keras.layers.Dense(units), RATE, data_size=10_000
+        ),
     }
 
 

@@ -130,7 +130,7 @@ def _many() -> Done:
 def _losses() -> Done:
     x = keras.Input((48,))
     y = keras.layers.ActivityRegularization(l2=1e-3)(body(x))
-    y = kd.ConcreteDropout(keras.layers.Dense(2), name="learned")(y)
+    y = kd.ConcreteDropout(keras.layers.Dense(2), name="learned", data_size=512)(y)
     model = _fit(compiled(keras.Model(x, y)))
     assert model.get_layer("learned").step == STEPS
     return model, check(model, STEPS)
@@ -139,7 +139,7 @@ def _losses() -> Done:
 @way("a learned rate moves")
 def _learned() -> Done:
     x = keras.Input((48,))
-    y = kd.ConcreteDropout(keras.layers.Dense(48), rate=0.1, name="learned")(x)
+    y = kd.ConcreteDropout(keras.layers.Dense(48), rate=0.1, data_size=512, name="learned")(x)
     model = compiled(keras.Model(x, body(y)), optimizer=keras.optimizers.Adam(0.1))
     _fit(model, epochs=2)
     assert abs(model.get_layer("learned").rate - 0.1) > 1e-3

@@ -28,7 +28,7 @@ def model():
             keras.Input((FEATURES,)),
             keras.layers.Dense(32, activation="relu", name="hidden"),
             kd.ScheduledDropout(ramp, name="ramp"),
-            kd.ConcreteDropout(keras.layers.Dense(8, name="inner"), name="learned"),
+            kd.ConcreteDropout(keras.layers.Dense(8, name="inner"), name="learned", data_size=ROWS),
             kd.GaussianDropout(0.1, name="noise"),
             keras.layers.Dense(1, name="out"),
         ]

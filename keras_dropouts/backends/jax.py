@@ -35,6 +35,12 @@ def read(variable: Any) -> Tensor:
     return keras.ops.convert_to_tensor(variable)
 
 
+def outside_traces(variable: Any) -> Any:
+    """Return the value that a variable holds now as an array, while a function is traced too."""
+    with keras.StatelessScope():  # which holds no other value for it, as that around a call may
+        return np.asarray(variable.value)
+
+
 def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int) -> Tensor:
     """Return integers of `width` bits, 16 or 32, for one call of a layer.
 

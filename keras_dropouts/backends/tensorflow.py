@@ -28,6 +28,12 @@ def read(variable: Any) -> Tensor:
     return tf.convert_to_tensor(variable.value)
 
 
+def outside_traces(variable: Any) -> Any:
+    """Return the value that a variable holds now as an array, while a function is traced too."""
+    with tf.init_scope(), keras.StatelessScope():
+        return variable.value.numpy()
+
+
 def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[Any, ...], width: int) -> Tensor:
     """Return integers of `width` bits, 16 or 32, for one call of a layer.
 

@@ -30,6 +30,11 @@ def read(variable: Any) -> Tensor:
     return keras.ops.convert_to_tensor(variable)
 
 
+def outside_traces(variable: Any) -> Any:
+    """Return the value that a variable holds now as an array, while a function is traced too."""
+    return variable.value.detach().cpu().numpy()
+
+
 def bits(key: Tensor, step: Tensor, tag: int, shape: tuple[int, ...], width: int) -> Tensor:
     """Return integers of `width` bits, 16 or 32, for one call of a layer.
 

@@ -12,6 +12,14 @@ from keras_dropouts import backends, schedules
 from keras_dropouts.arguments import check_rate, check_seed, invalid, is_real
 from keras_dropouts.keras_internals.call_stack import place_in_model, register_key
 from keras_dropouts.keras_internals.layers import build_at_init
+from keras_dropouts.layers.epoch_length import (
+    add_epoch_length,
+    ask_epoch_length,
+    epoch_length,
+    scheduled_rate,
+    set_epoch_length,
+    with_epoch_length,
+)
 from keras_dropouts.noise import masks, sampler
 from keras_dropouts.noise.stream import Stream, TrainingStream, new_key
 from keras_dropouts.noise.training_step import next_draw
@@ -42,6 +50,8 @@ class BaseDropout(keras.layers.Layer):
     learned = False
     # Whether the layer takes a rate of 0, and is then in training what it is at inference.
     is_plain_at_rate_0 = True
+    # Whether compiled steps depend on the rate, so that it cannot be set.
+    rate_is_fixed = False
     _rank: int | None = None  # of the input, once a layer that needs to know it is built
     # Whether the first axis of what is drawn is the batch. Where it is not, as with weights that
     # are dropped, Monte-Carlo samples cannot be rows of one batch: the layer runs once for each.
@@ -69,6 +79,7 @@ class BaseDropout(keras.layers.Layer):
         """Add the variable that holds the rate."""
         start = self._encode(self._initial_rate)
         self._rate = self._state("rate", (), "float32", start, trainable=self.learned)
+        add_epoch_length(self)
 
     def _check_rate(self, rate: Any) -> float:
         return check_rate(rate)
@@ -111,6 +122,23 @@ class BaseDropout(keras.layers.Layer):
             self._rate.assign(self._encode(self._check_rate(value)))
 
     @property
+    def follows_schedule(self) -> bool:
+        """Whether the rate is that of the schedule now, and no number prevails over it."""
+        return self.schedule is not None and float(ops.convert_to_numpy(self._rate)) < 0.0
+
+    @property
+    def steps_per_epoch(self) -> int | None:
+        """How many steps an epoch has for a schedule in epochs; None without one, or unknown.
+
+        The first `fit` sets it, and it is saved; later ones leave it. Set it with an integer.
+        """
+        return epoch_length(self)
+
+    @steps_per_epoch.setter
+    def steps_per_epoch(self, value: Any) -> None:
+        set_epoch_length(self, value)
+
+    @property
     def step(self) -> int:
         """The number of training steps so far, however many calls each of them made."""
         return int(ops.convert_to_numpy(self._step))
@@ -124,7 +152,7 @@ class BaseDropout(keras.layers.Layer):
         if self.schedule is None:
             return rate
         step = backends.read(self._step) if step is None else step
-        scheduled = ops.cast(self.schedule(step), "float32")
+        scheduled = ops.cast(scheduled_rate(self, step), "float32")
         return ops.where(rate < 0.0, ops.clip(scheduled, 0.0, 1.0), rate)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -143,6 +171,7 @@ class BaseDropout(keras.layers.Layer):
         active = sampler.active()
         if active is not None:
             return active.next_stream(self.draws_by_row)
+        ask_epoch_length(self)
         place = place_in_model(self, self._key)
         step, number = next_draw(self, self._step)
         return TrainingStream(backends.read(self._key), step, place, number)
@@ -183,7 +212,7 @@ class BaseDropout(keras.layers.Layer):
         return self._rank
 
     def get_config(self) -> dict[str, Any]:
-        rate = self.rate if self.schedule is None else self.schedule
+        rate = self.rate if self.schedule is None else with_epoch_length(self)
         return {**super().get_config(), "rate": schedules.serialize(rate), "seed": self.seed}
 
     @classmethod

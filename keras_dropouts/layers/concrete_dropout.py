@@ -13,6 +13,7 @@ from keras_dropouts import backends
 from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
 from keras_dropouts.keras_internals.call_stack import outside_stateless_scope
 from keras_dropouts.keras_internals.regularizers import as_regularizer
+from keras_dropouts.layers.data_size import regularizer_factors, warn_of_no_factors
 from keras_dropouts.layers.present_rate import PresentRate
 from keras_dropouts.layers.spatial_dropout import spatial_stand_in
 from keras_dropouts.layers.wrapper import WrappingDropout
@@ -46,8 +47,9 @@ class ConcreteDropout(WrappingDropout):
     Two terms join the loss: `weight_regularizer * ||W||**2 / (1 - p)` and
     `dropout_regularizer * K * (p log p + (1 - p) log(1 - p))`, where W is the kernel that meets
     the input and K the number of dropped dimensions (features; channels of a convolution). The
-    second is negative, so the loss may go below zero. Take both factors from
-    `concrete_regularizers`.
+    second is negative, so the loss may go below zero. Without them nothing but the data moves the
+    rate, and hardly: give `data_size`, from which both factors follow as in the paper, or both
+    factors. A layer that trains with neither says so once. The more data, the lower the rate.
 
     The learned rate is `layer.rate`, and the metric `<name>_rate` in the history of `fit`. Set
     to 0 it stays there, and dropout is off.
@@ -59,10 +61,18 @@ class ConcreteDropout(WrappingDropout):
         layer: A Dense, EinsumDense, Conv1D, Conv2D, Conv3D, DepthwiseConv1D, DepthwiseConv2D,
             SeparableConv1D or SeparableConv2D layer.
         rate: Rate at the start, a number strictly between 0 and 1.
-        weight_regularizer: Factor of the weight term, a finite number of at least 0.
-        dropout_regularizer: Factor of the entropy term, a finite number of at least 0.
+        weight_regularizer: Factor of the weight term, a finite number of at least 0; None takes
+            length_scale**2 / data_size, or 1e-6 without `data_size`.
+        dropout_regularizer: Factor of the entropy term, a finite number of at least 0; None takes
+            2 / data_size (1 / data_size for cross-entropy), or 1e-5 without `data_size`.
         temperature: t, a number above 0; None means 0.1, or 2/3 for a convolution.
         seed: None or an integer in [0, 2**63).
+        data_size: None, or the number of training samples, an integer above 0. The loss is meant
+            as a mean over the samples.
+        length_scale: The prior length scale of the weights, above 0, for use with `data_size`: the
+            larger, the smoother the function that is learned and the lower the rate.
+        loss: "mse" or "crossentropy", the loss of the model, for use with `data_size`. See
+            `concrete_regularizers`, which also takes the precision of the observations.
 
     Call arguments:
         inputs: Tensor of floats, as the wrapped layer takes it.
@@ -75,8 +85,8 @@ class ConcreteDropout(WrappingDropout):
         >>> import keras
         >>> import numpy as np
         >>> import keras_dropouts as kd
-        >>> weight, entropy = kd.concrete_regularizers(dataset_size=64, loss="crossentropy")
-        >>> layer = kd.ConcreteDropout(keras.layers.Dense(3), 0.1, weight, entropy)
+        >>> dense = keras.layers.Dense(3)
+        >>> layer = kd.ConcreteDropout(dense, data_size=64, loss="crossentropy")
         >>> model = keras.Sequential([keras.Input((8,)), layer])
         >>> model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> x, y = np.random.default_rng(0).normal(size=(64, 8)), np.arange(64) % 3
@@ -96,18 +106,30 @@ class ConcreteDropout(WrappingDropout):
         self,
         layer: keras.layers.Layer,
         rate: float = 0.1,
-        weight_regularizer: float = 1e-6,
-        dropout_regularizer: float = 1e-5,
+        weight_regularizer: float | None = None,
+        dropout_regularizer: float | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        *,
+        data_size: int | None = None,
+        length_scale: float = 1e-2,
+        loss: str = "mse",
         **kwargs: Any,
     ) -> None:
         if not is_real(rate) or not 0.0 < rate < 1.0:
             expected = "a number strictly between 0 and 1, where learning starts"
             raise invalid("rate", expected, rate, "A schedule goes to `ScheduledDropout`.")
         super().__init__(layer, rate, seed=seed, **kwargs)
-        self.weight_regularizer = _check_factor(weight_regularizer, "weight_regularizer")
-        self.dropout_regularizer = _check_factor(dropout_regularizer, "dropout_regularizer")
+        self._given = {
+            "weight_regularizer": weight_regularizer,
+            "dropout_regularizer": dropout_regularizer,
+            "data_size": data_size,
+            "length_scale": length_scale,
+            "loss": loss,
+        }
+        self.weight_regularizer, self.dropout_regularizer = regularizer_factors(**self._given)
+        # One factor alone is a choice, too.
+        self._says_nothing = data_size is weight_regularizer is dropout_regularizer is None
         self.spatial = isinstance(layer, _CONVOLUTIONS)
         self._given_temperature = temperature
         default = 2.0 / 3.0 if self.spatial else 0.1
@@ -169,6 +191,9 @@ class ConcreteDropout(WrappingDropout):
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         self._check_floats(inputs)
+        if self._says_nothing and stream.for_training:
+            self._says_nothing = False
+            warn_of_no_factors(self, "regularizers")
         return self.layer(self.drop(inputs, rate, stream))
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
@@ -195,16 +220,9 @@ class ConcreteDropout(WrappingDropout):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "weight_regularizer": self.weight_regularizer,
-            "dropout_regularizer": self.dropout_regularizer,
+            **self._given,
             "temperature": self._given_temperature,
         }
-
-
-def _check_factor(value: Any, argument: str) -> float:
-    if not is_real(value) or not math.isfinite(value) or value < 0:
-        raise invalid(argument, "a finite number of at least 0", value)
-    return float(value)
 
 
 def _einsum_terms(equation: str) -> tuple[str, str, str]:

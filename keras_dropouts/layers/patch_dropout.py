@@ -57,7 +57,8 @@ class PatchDropout(BaseDropout):
         transformers using patch dropout".
     """
 
-    is_plain_at_rate_0 = False  # its rate is fixed
+    is_plain_at_rate_0 = False  # as its rate is fixed
+    rate_is_fixed = True
 
     def __init__(
         self, rate: float, prefix: int = 0, seed: int | None = None, **kwargs: Any

@@ -10,11 +10,12 @@ import numpy as np
 from keras import layers as keras_layers
 from keras import ops
 
-from keras_dropouts.arguments import check_positive, check_rate, invalid, is_real
+from keras_dropouts.arguments import check_rate, invalid, is_real
 from keras_dropouts.keras_internals.dtypes import autocast_scope
 from keras_dropouts.keras_internals.layer_weights import kernel, with_kernel
 from keras_dropouts.keras_internals.patching import with_attributes
 from keras_dropouts.keras_internals.regularizers import as_regularizer
+from keras_dropouts.layers.data_size import divergence_factor, warn_of_no_factors
 from keras_dropouts.layers.wrapper import WrappingDropout, call_wrapped
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
@@ -45,11 +46,14 @@ class VariationalDropout(WrappingDropout):
     Args:
         layer: A Dense, Conv1D, Conv2D or Conv3D layer.
         rate: Rate at the start, the same for all weights, a number strictly between 0 and 1.
-        kl_weight: Factor of the divergence in the loss, a finite number above 0: 1 / (number of
-            training samples) for a loss that is a mean over samples. Raise it from 0 over the
-            first epochs by `layer.kl_weight.assign(...)` to train networks from scratch.
+        kl_weight: Factor of the divergence in the loss, a finite number above 0; None takes
+            1 / data_size, or 1e-4 without `data_size`. Raise it from 0 over the first epochs by
+            `layer.kl_weight.assign(...)` to train networks from scratch.
         threshold: log alpha beyond which a weight is taken for 0; the paper has 3.
         seed: None or an integer in [0, 2**63).
+        data_size: None, or the number of training samples, an integer above 0. The loss is meant
+            as a mean over the samples. A layer that trains with neither it nor `kl_weight` says so
+            once.
 
     Call arguments:
         inputs: Tensor of floats, as the wrapped layer takes it.
@@ -62,7 +66,7 @@ class VariationalDropout(WrappingDropout):
         >>> import keras
         >>> import numpy as np
         >>> import keras_dropouts as kd
-        >>> layer = kd.VariationalDropout(keras.layers.Dense(300), kl_weight=1 / 60_000)
+        >>> layer = kd.VariationalDropout(keras.layers.Dense(300), data_size=60_000)
         >>> outputs = layer(np.ones((2, 32), "float32"), training=True)
         >>> layer.sparsity()  # no weight is 0 before training
         0.0
@@ -86,17 +90,21 @@ class VariationalDropout(WrappingDropout):
         self,
         layer: keras.layers.Layer,
         rate: float = 0.01,
-        kl_weight: float = 1e-4,
+        kl_weight: float | None = None,
         threshold: float = 3.0,
         seed: int | None = None,
+        *,
+        data_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         if not is_real(rate):
             raise invalid("rate", "a number strictly between 0 and 1, where learning starts", rate)
         super().__init__(layer, rate, seed=seed, **kwargs)
         self._start = self._initial_rate
-        self._given_kl_weight = check_positive(kl_weight, "kl_weight")
-        self.kl_weight = self._state("kl_weight", (), "float32", self._given_kl_weight)
+        self._given = {"kl_weight": kl_weight, "data_size": data_size}
+        factor = divergence_factor(kl_weight, data_size)
+        self.kl_weight = self._state("kl_weight", (), "float32", factor)
+        self._says_nothing = kl_weight is data_size is None
         if not is_real(threshold) or not np.isfinite(threshold):
             raise invalid("threshold", "a finite number", threshold)
         self.threshold = float(threshold)
@@ -172,6 +180,9 @@ class VariationalDropout(WrappingDropout):
             return call_wrapped(self.layer, inputs)
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
+        if self._says_nothing and stream.for_training:
+            self._says_nothing = False
+            warn_of_no_factors(self, "`kl_weight`")
         variance = ops.cast(ops.exp(ops.convert_to_tensor(self.log_variance)), "float32")
         wide = ops.cast(inputs, "float32")
         linear = keras.activations.linear
@@ -207,6 +218,6 @@ class VariationalDropout(WrappingDropout):
         return {
             **super().get_config(),
             "rate": self._start,
-            "kl_weight": self._given_kl_weight,
+            **self._given,
             "threshold": self.threshold,
         }

@@ -76,17 +76,33 @@ class CompiledRun:
         self, inputs: list[np.ndarray], seeds: np.ndarray, count: int, chunk: int
     ) -> Iterator[list[np.ndarray]]:
         """Yield the flat outputs of one batch, `chunk` samples at a time: (rows, chunk, ...)."""
-        tensors = [ops.convert_to_tensor(x) for x in inputs]
-        words = ops.convert_to_tensor(words_of(seeds))
-        starts = {start: ops.convert_to_tensor(start, "int32") for start in range(0, count, chunk)}
-        if len(starts) == 1:
-            made = self._whole(count)(tensors, words, starts[0])
+        if count <= chunk:
+            tensors = [ops.convert_to_tensor(x) for x in inputs]
+            words = ops.convert_to_tensor(words_of(seeds))
+            made = self._whole(count)(tensors, words, ops.convert_to_tensor(0, "int32"))
             yield [ops.convert_to_numpy(x) for x in made]
             return
-        known, padding_masks = self._deterministic(tensors)
-        for start, first in starts.items():
+        yield from self.chunks_of(self.prepared(inputs), seeds, count, chunk)
+
+    def prepared(self, inputs: list[np.ndarray]) -> Any:
+        """Return what the deterministic part computes of one batch, for `chunks_of`."""
+        return self._deterministic([ops.convert_to_tensor(x) for x in inputs])
+
+    def chunks_of(
+        self, prepared: Any, seeds: np.ndarray, count: int, chunk: int
+    ) -> Iterator[list[np.ndarray]]:
+        """Yield what `chunks` does, from what `prepared` returned."""
+        known, padding_masks = prepared
+        words = ops.convert_to_tensor(words_of(seeds))
+        for start in range(0, count, chunk):
             run = self._stochastic(min(chunk, count - start))
-            yield [ops.convert_to_numpy(x) for x in run(known, padding_masks, words, first)]
+            made = run(known, padding_masks, words, ops.convert_to_tensor(start, "int32"))
+            yield [ops.convert_to_numpy(x) for x in made]
+
+    def forget_rates(self) -> None:
+        """Trace the stochastic part again when it next runs, as rates of Keras's own changed."""
+        self._stochastic.cache_clear()
+        self._whole.cache_clear()
 
 
 def _dtype(x: np.ndarray) -> str:
@@ -98,13 +114,24 @@ def run_for(
 ) -> CompiledRun:
     """Return the compiled parts of a model, those of the last call where they still serve."""
     # What a traced function holds as a constant: which layers draw, and rates of Keras's own.
-    sources = noise_sources(model)
-    constants = tuple((id(s.layer), s.attribute, s.ours or s.rate) for s in sources)
+    constants = constant_rates(model)
     active = tuple(id(part) for part in active_parts(model))
     key = (repr(structure), fixed_masks, as_one, constants, active)
     kept = _runs.get(model)
     if kept is None or key not in kept:
-        run = CompiledRun(model, structure, fixed_masks, as_one)
-        run.model.find_rows([x.shape for x in flat], [_dtype(x) for x in flat])
-        kept = _runs[model] = {key: run}
+        kept = _runs[model] = {key: new_run(model, flat, structure, fixed_masks, as_one)}
     return kept[key]
+
+
+def constant_rates(model: Any) -> tuple[Any, ...]:
+    """Return which layers of a model have a rate, and what a traced function makes constants of."""
+    return tuple((id(s.layer), s.attribute, s.ours or s.rate) for s in noise_sources(model))
+
+
+def new_run(
+    model: Any, flat: list[np.ndarray], structure: Any, fixed_masks: bool, as_one: bool
+) -> CompiledRun:
+    """Return the compiled parts of a model, in which the sources draw that have a rate now."""
+    run = CompiledRun(model, structure, fixed_masks, as_one)
+    run.model.find_rows([x.shape for x in flat], [_dtype(x) for x in flat])
+    return run

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts.entropy import entropy
 from keras_dropouts.monte_carlo.prediction_picture import prediction_html
 
 
@@ -119,18 +120,6 @@ class MonteCarloPrediction:
         """Return mean and spread of the first rows as a small picture for a notebook."""
         mean, std = (keras.tree.flatten(each) for each in (self.mean, self.std))
         return prediction_html(repr(self), mean, std)
-
-
-def entropy(probabilities: Any, xp: Any = np) -> Any:
-    """Return -sum p log p over the last axis in nats; one unit stands for it and its opposite.
-
-    xp: NumPy, or `keras.ops` for tensors.
-    """
-    p = probabilities
-    if p.shape[-1] == 1:
-        p = xp.concatenate([p, 1.0 - p], axis=-1)
-    logs = xp.log(xp.where(p > 0.0, p, xp.ones_like(p)))
-    return -xp.sum(p * logs, axis=-1)
 
 
 def _probabilities(samples: np.ndarray) -> np.ndarray:

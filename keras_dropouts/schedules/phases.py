@@ -11,12 +11,13 @@ import numpy as np
 
 from keras_dropouts.arguments import check_choice, check_rate, invalid
 from keras_dropouts.registry import register
-from keras_dropouts.schedules.schedule import Schedule, check_steps, mix, steps_since
+from keras_dropouts.schedules.epochs import EpochSchedule
+from keras_dropouts.schedules.schedule import check_steps, length, mix, steps_since
 
 
 @register
-@dataclasses.dataclass(frozen=True)
-class PiecewiseConstant(Schedule):
+@dataclasses.dataclass(frozen=True, repr=False)
+class PiecewiseConstant(EpochSchedule):
     """A rate that is constant between given steps.
 
     rate = rates[n], where n is how many boundaries are at or below `step`.
@@ -29,6 +30,9 @@ class PiecewiseConstant(Schedule):
         boundaries: Steps at which the rate changes: one or more integers from 1 to 2**31 - 1,
             each above the one before.
         rates: The rates in order, numbers in [0, 1], one more than there are boundaries.
+        boundary_epochs: In place of `boundaries`, the epochs at which the rate changes, counted
+            from 0, each an integer above 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
 
     Raises:
         ValueError: if an argument is of the wrong type, out of its range or of another length.
@@ -41,24 +45,28 @@ class PiecewiseConstant(Schedule):
     [0.0, 0.0, 0.1, 0.1, 0.3, 0.3]
     """
 
-    boundaries: Sequence[int]
-    rates: Sequence[float]
+    boundaries: Any = None
+    rates: Sequence[float] = ()
+    boundary_epochs: Sequence[int] | None = dataclasses.field(default=None, kw_only=True)
+
+    units = {"boundary_epochs": ("boundaries", 1, True)}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        boundaries = _items(self.boundaries, "boundaries")
+        self._check_units()
         rates = _items(self.rates, "rates")
-        boundaries = tuple(check_steps(value, "boundaries", minimum=1) for value in boundaries)
-        if not boundaries or any(
-            later <= earlier for earlier, later in itertools.pairwise(boundaries)
-        ):
-            raise invalid("boundaries", "steps, each above the one before", self.boundaries)
-        if len(rates) != len(boundaries) + 1:
-            expected = f"{len(boundaries) + 1} rates, one more than there are boundaries"
+        count = len(self.boundary_epochs or self.boundaries) + 1
+        if len(rates) != count:
+            expected = f"{count} rates, one more than there are boundaries"
             raise invalid("rates", expected, self.rates)
-        self._set(
-            boundaries=boundaries,
-            rates=tuple(check_rate(value, "rates") for value in rates),
-        )
+        self._set(rates=tuple(check_rate(value, "rates") for value in rates))
+
+    def _check_length(self, value: Any, name: str, minimum: int) -> Any:
+        items = tuple(check_steps(each, name, minimum) for each in _items(value, name))
+        rising = all(earlier < later for earlier, later in itertools.pairwise(items))
+        if not items or not rising:
+            unit = "epochs" if name in self.units else "steps"
+            raise invalid(name, f"{unit}, each above the one before", value)
+        return items
 
     def _last_step(self) -> int:
         return self.boundaries[-1]
@@ -73,8 +81,8 @@ class PiecewiseConstant(Schedule):
 
 
 @register
-@dataclasses.dataclass(frozen=True)
-class EarlyDropout(Schedule):
+@dataclasses.dataclass(frozen=True, repr=False)
+class EarlyDropout(EpochSchedule):
     """Dropout in the first part of training only, which makes a model fit its data better.
 
     With decay "constant": rate for `step < steps`, 0 afterwards.
@@ -87,6 +95,8 @@ class EarlyDropout(Schedule):
         rate: Rate at step 0, a number in [0, 1].
         steps: How many training steps have dropout, an integer from 1 to 2**31 - 1.
         decay: "constant" or "linear".
+        epochs: In place of `steps`, how many epochs have dropout, an integer above 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range.
@@ -103,15 +113,16 @@ class EarlyDropout(Schedule):
     """
 
     rate: float
-    steps: int
+    steps: Any = None
     decay: str = "constant"
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+
+    units = {"epochs": ("steps", 1, True)}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        self._set(
-            rate=check_rate(self.rate),
-            steps=check_steps(self.steps, "steps", minimum=1),
-            decay=check_choice(self.decay, "decay", ("constant", "linear")),
-        )
+        decay = check_choice(self.decay, "decay", ("constant", "linear"))
+        self._set(rate=check_rate(self.rate), decay=decay)
+        self._check_units()
 
     def _last_step(self) -> int:
         return self.steps
@@ -119,14 +130,14 @@ class EarlyDropout(Schedule):
     def _rate(self, step: Any, xp: Any) -> Any:
         elapsed = steps_since(step, 0)
         if self.decay == "linear":
-            return mix(self.rate, 0.0, xp.clip(elapsed / self.steps, 0.0, 1.0))
+            return mix(self.rate, 0.0, xp.clip(elapsed / length(self.steps), 0.0, 1.0))
         zero = elapsed * 0.0
         return xp.where(step < self.steps, zero + self.rate, zero)
 
 
 @register
-@dataclasses.dataclass(frozen=True)
-class LateDropout(Schedule):
+@dataclasses.dataclass(frozen=True, repr=False)
+class LateDropout(EpochSchedule):
     """Dropout in the last part of training only.
 
     rate = 0 for `step < begin_step`, `rate` afterwards.
@@ -136,6 +147,8 @@ class LateDropout(Schedule):
     Args:
         rate: Rate from `begin_step` on, a number in [0, 1].
         begin_step: First training step with dropout, an integer from 0 to 2**31 - 1.
+        begin_epoch: In place of `begin_step`, the first epoch with dropout, counted from 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range.
@@ -152,10 +165,14 @@ class LateDropout(Schedule):
     """
 
     rate: float
-    begin_step: int
+    begin_step: Any = None
+    begin_epoch: int | None = dataclasses.field(default=None, kw_only=True)
+
+    units = {"begin_epoch": ("begin_step", 0, True)}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        self._set(rate=check_rate(self.rate), begin_step=check_steps(self.begin_step, "begin_step"))
+        self._set(rate=check_rate(self.rate))
+        self._check_units()
 
     def _last_step(self) -> int:
         return self.begin_step

@@ -8,28 +8,33 @@ from typing import Any
 
 from keras_dropouts.arguments import check_positive
 from keras_dropouts.registry import register
-from keras_dropouts.schedules.schedule import Schedule, check_rates, check_steps, mix, steps_since
+from keras_dropouts.schedules.epochs import EpochSchedule
+from keras_dropouts.schedules.schedule import check_rates, length, mix, steps_since
 
 
-@dataclasses.dataclass(frozen=True)
-class _Ramp(Schedule):
+@dataclasses.dataclass(frozen=True, repr=False)
+class _Ramp(EpochSchedule):
     initial_rate: float
     final_rate: float
-    ramp_steps: int
-    begin_step: int = 0
+    ramp_steps: Any = None  # an int; a tensor inside `at`
+    begin_step: Any = 0
+    ramp_epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    begin_epoch: int | None = dataclasses.field(default=None, kw_only=True)
+
+    units = {  # noqa: RUF012
+        "ramp_epochs": ("ramp_steps", 1, True),
+        "begin_epoch": ("begin_step", 0, False),
+    }
 
     def __post_init__(self) -> None:
-        self._set(
-            **check_rates(initial_rate=self.initial_rate, final_rate=self.final_rate),
-            ramp_steps=check_steps(self.ramp_steps, "ramp_steps", minimum=1),
-            begin_step=check_steps(self.begin_step, "begin_step"),
-        )
+        self._set(**check_rates(initial_rate=self.initial_rate, final_rate=self.final_rate))
+        self._check_units()
 
     def _last_step(self) -> int:
         return self.begin_step + self.ramp_steps
 
     def _rate(self, step: Any, xp: Any) -> Any:
-        progress = steps_since(step, self.begin_step) / self.ramp_steps
+        progress = steps_since(step, self.begin_step) / length(self.ramp_steps)
         return mix(self.initial_rate, self.final_rate, self._shape(progress, xp))
 
     def _shape(self, progress: Any, xp: Any) -> Any:
@@ -38,7 +43,7 @@ class _Ramp(Schedule):
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LinearRamp(_Ramp):
     """A rate that moves from one value to another in a straight line.
 
@@ -52,6 +57,9 @@ class LinearRamp(_Ramp):
         final_rate: Rate from `begin_step + ramp_steps` on, a number in [0, 1].
         ramp_steps: Length of the ramp in training steps, an integer from 1 to 2**31 - 1.
         begin_step: Step at which the ramp begins, an integer from 0 to 2**31 - 1.
+        ramp_epochs: In place of `ramp_steps`, its length in epochs, an integer above 0.
+        begin_epoch: In place of `begin_step`, the epoch at which the ramp begins, counted from 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range.
@@ -72,7 +80,7 @@ class LinearRamp(_Ramp):
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CosineRamp(_Ramp):
     """A rate that moves from one value to another along half a cosine, slow at both ends.
 
@@ -84,6 +92,9 @@ class CosineRamp(_Ramp):
         final_rate: Rate from `begin_step + ramp_steps` on, a number in [0, 1].
         ramp_steps: Length of the ramp in training steps, an integer from 1 to 2**31 - 1.
         begin_step: Step at which the ramp begins, an integer from 0 to 2**31 - 1.
+        ramp_epochs: In place of `ramp_steps`, its length in epochs, an integer above 0.
+        begin_epoch: In place of `begin_step`, the epoch at which the ramp begins, counted from 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
 
     Raises:
         ValueError: if an argument is of the wrong type or out of its range.
@@ -105,7 +116,7 @@ class CosineRamp(_Ramp):
 
 
 @register
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CurriculumRamp(_Ramp):
     """A rate that rises fast at first and ever more slowly after, towards its final value.
 
@@ -122,6 +133,9 @@ class CurriculumRamp(_Ramp):
         final_rate: Rate that is approached, a number in [0, 1].
         ramp_steps: Time scale in training steps, an integer from 1 to 2**31 - 1.
         begin_step: Step at which the ramp begins, an integer from 0 to 2**31 - 1.
+        ramp_epochs: In place of `ramp_steps`, its length in epochs, an integer above 0.
+        begin_epoch: In place of `begin_step`, the epoch at which the ramp begins, counted from 0.
+        steps_per_epoch: None, or the steps of an epoch, for training without `fit`.
         sharpness: How many times the way left shrinks by a factor e within `ramp_steps`, a
             finite number above 0.
 

@@ -84,9 +84,11 @@ class Schedule:
     def plot(self, steps: int | None = None, ax: Any = None) -> Any:
         """Draw the rate over the training steps and return the matplotlib Axes.
 
+        A schedule in epochs that does not know the steps of an epoch is drawn over epochs.
+
         Args:
-            steps: The last step drawn, an integer of at least 1. None goes a quarter beyond the
-                step at which the schedule makes its last change.
+            steps: The last step (or epoch) drawn, an integer of at least 1. None goes a quarter
+                beyond the step at which the schedule makes its last change.
             ax: The matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
@@ -98,18 +100,25 @@ class Schedule:
         >>> import keras_dropouts as kd
         >>> axes = kd.schedules.LinearRamp(0.0, 0.3, ramp_steps=1000).plot()
         """
+        schedule, unit, name = self._to_draw()
         if steps is None:
-            steps = max(1, math.ceil(1.25 * self._last_step()))
+            steps = max(1, math.ceil(1.25 * schedule._last_step() / unit))
         steps = check_integer(steps, "steps", minimum=1)
         if ax is None:
             ax = _new_axes()
         elif not callable(getattr(ax, "plot", None)):
             raise invalid("ax", "None or a matplotlib Axes", ax)
         # At most 2,000 points: a million steps draw the same line.
-        points = np.unique(np.linspace(0, steps, min(steps, 2000) + 1).round())
-        ax.plot(points, self(points), drawstyle="steps-post", label=type(self).__name__)
-        ax.set(xlabel="training step", ylabel="rate", xlim=(0, steps), ylim=(-0.02, 1.02))
+        last = steps * unit
+        points = np.unique(np.linspace(0, last, min(last, 2000) + 1).round())
+        rates = schedule(points)
+        ax.plot(points / unit, rates, drawstyle="steps-post", label=type(self).__name__)
+        ax.set(xlabel=name, ylabel="rate", xlim=(0, steps), ylim=(-0.02, 1.02))
         return ax
+
+    def _to_draw(self) -> tuple[Schedule, int, str]:
+        """Return what is drawn, its steps in a unit of the axis, and the name of that unit."""
+        return self, 1, "training step"
 
 
 def check_steps(value: Any, argument: str, minimum: int = 0) -> int:
@@ -129,6 +138,11 @@ def steps_since(step: Any, begin_step: int) -> Any:
     """Return `step - begin_step` as a float that is exact where steps are beyond 2**24, too."""
     elapsed = step - begin_step  # before the cast: float32 has 24 bits
     return elapsed if isinstance(elapsed, np.generic | np.ndarray) else ops.cast(elapsed, "float32")
+
+
+def length(steps: Any) -> Any:
+    """Return a number of steps as what a float can be divided by."""
+    return steps if isinstance(steps, int) else ops.cast(steps, "float32")
 
 
 def mix(initial_rate: float, final_rate: float, progress: Any) -> Any:

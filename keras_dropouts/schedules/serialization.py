@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import check_rate, invalid, is_real
+from keras_dropouts.schedules.epochs import counts_epochs
 
 _CHECKED_STEPS = (0, 1, 10, 1_000, 10**6)
 _KINDS = "a number from 0 to 1 or a schedule, a callable step -> rate"
@@ -52,8 +53,9 @@ def check_schedule(value: Any, argument: str = "rate") -> Callable[[Any], Any]:
         raise invalid(
             argument, f"{_KINDS}, that can be saved and loaded ({error})", value, _WAY_OUT
         ) from error
+    counted = value.in_steps(value.steps_per_epoch or 1) if counts_epochs(value) else value
     for step in _CHECKED_STEPS:
-        _check_value_at(step, value, argument)
+        _check_value_at(step, counted, argument)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -67,9 +68,15 @@ def set_rates(
         (source, source.layer._check_rate(value) if source.ours else check_rate(value))
         for source, value in chosen
     ]
-    for source, value in checked:
+    set_found_rates(model, checked)
+
+
+def set_found_rates(model: keras.Model, found: Iterable[tuple[NoiseSource, float]]) -> None:
+    """Set the rates of noise sources of a model, compiled functions included."""
+    found = list(found)
+    for source, value in found:
         set_rate(source, value)
-    if any(not source.ours for source, _ in checked):
+    if any(not source.ours for source, _ in found):
         _forget_traces(model)
 
 
@@ -83,29 +90,29 @@ def _forget_traces(model: keras.Model) -> None:
 def _choose(sources: list[NoiseSource], rate: Any) -> list[tuple[NoiseSource, Any]]:
     if is_real(rate):
         value = check_rate(rate)
-        return [(source, value) for source in sources if _is_on(source)]
+        return [(source, value) for source in sources if is_on(source)]
     if isinstance(rate, Mapping):
-        names = {name for source in sources for name in _names(source)}
+        names = {name for source in sources for name in names_of(source)}
         unknown = [name for name in rate if name not in names]
         if unknown:
-            known = ", ".join(_names(source)[0] for source in sources)
+            known = ", ".join(names_of(source)[0] for source in sources)
             raise invalid("rate", f"paths or classes out of: {known}", unknown)
         return [
-            (source, next((rate[name] for name in _names(source) if name in rate), None))
+            (source, next((rate[name] for name in names_of(source) if name in rate), None))
             for source in sources
         ]
     if callable(rate):
         values = {id(source.layer): rate(source.layer) for source in sources}
-        return [(source, values[id(source.layer)]) for source in sources if _is_on(source)]
+        return [(source, values[id(source.layer)]) for source in sources if is_on(source)]
     raise invalid("rate", "a number in [0, 1], a dict of them or a function of the layer", rate)
 
 
-def _is_on(source: NoiseSource) -> bool:
+def is_on(source: NoiseSource) -> bool:
     """Return whether it is a dropout layer, or an argument of a layer that asks for dropout."""
     return source.argument is None or source.rate > 0.0
 
 
-def _names(source: NoiseSource) -> list[str]:
+def names_of(source: NoiseSource) -> list[str]:
     """Return what a source may be called, the most particular name first."""
     kind = type(source.layer).__name__
     if source.argument is None:
@@ -120,18 +127,52 @@ def set_rate(source: NoiseSource, value: float) -> None:
     A layer of Keras that was made with a rate of 0 gets the seed generator that it draws with.
     Whatever the rate, predictions at inference stay what they are.
     """
+    try_rate(source, value)
+    if source.ours or value == 0.0:
+        return
+    for thing, _, _ in _held(source, value):
+        if lacks_seed_generator(thing):
+            with unlocked(thing):
+                thing.seed_generator = keras.random.SeedGenerator(thing.seed)
+
+
+def try_rate(source: NoiseSource, value: float) -> None:
+    """Set the present rate of one noise source for Monte-Carlo sampling, inside `rates_kept`."""
     if source.ours:
         source.layer.rate = value
         return
     for thing, name, held in _held(source, value):
-        before = getattr(thing, name, None)
-        if isinstance(before, keras.Variable):
-            before.assign(held)
-        else:
-            setattr(thing, name, held)
-        if value > 0.0 and lacks_seed_generator(thing):
-            with unlocked(thing):
-                thing.seed_generator = keras.random.SeedGenerator(thing.seed)
+        _put(thing, name, held)
+
+
+def _put(thing: Any, name: str, held: Any) -> None:
+    before = getattr(thing, name, None)
+    if isinstance(before, keras.Variable):
+        before.assign(held)
+    else:
+        setattr(thing, name, held)
+
+
+@contextmanager
+def rates_kept(sources: Iterable[NoiseSource]) -> Iterator[None]:
+    """Put the rates of noise sources back on leaving, whatever happens inside this block."""
+    backs: list[Callable[[], None]] = []
+    for source in sources:
+        if source.ours:
+            layer = source.layer
+            rate = layer.schedule if layer.follows_schedule else layer.rate
+            backs.append(functools.partial(setattr, layer, "rate", rate))
+            continue
+        for thing, name, _ in _held(source, source.rate):
+            held = getattr(thing, name, None)
+            if isinstance(held, keras.Variable):
+                held = keras.ops.convert_to_numpy(held)
+            backs.append(functools.partial(_put, thing, name, held))
+    try:
+        yield
+    finally:
+        for back in backs:
+            back()
 
 
 @contextmanager

@@ -69,7 +69,7 @@ class TestRateLogger:
 
     def test_logs_learned_rates_and_dropout_arguments_but_no_deviations(self) -> None:
         model = _model(
-            kd.ConcreteDropout(keras.layers.Dense(4), name="concrete"),
+            kd.ConcreteDropout(keras.layers.Dense(4), name="concrete", data_size=8),
             keras.layers.GaussianNoise(0.3),
             keras.layers.Reshape((2, 2)),
             keras.layers.LSTM(3, dropout=0.25, recurrent_dropout=0.125, name="lstm"),
@@ -201,7 +201,7 @@ class TestRateScheduler:
         assert model.layers[0].rate == 0.25
 
     def test_learned_rates_are_left_to_learning(self) -> None:
-        concrete = kd.ConcreteDropout(keras.layers.Dense(4), name="concrete")
+        concrete = kd.ConcreteDropout(keras.layers.Dense(4), name="concrete", data_size=8)
         model = _model(concrete, kd.ScheduledDropout(0.1, name="drop"))
         _fit(model, kd.RateScheduler(lambda epoch: 0.75), epochs=1)
         assert model.get_layer("drop").rate == 0.75
@@ -227,7 +227,7 @@ class TestRateScheduler:
             np.testing.assert_array_equal(old, new)
 
     @pytest.mark.parametrize(
-        "layer", [keras.layers.Dropout(0.1), kd.ConcreteDropout(keras.layers.Dense(4))]
+        "layer", [keras.layers.Dropout(0.1), kd.ConcreteDropout(keras.layers.Dense(4), data_size=8)]
     )
     def test_nothing_to_set_is_an_error(self, layer: Any) -> None:
         with pytest.raises(ValueError, match=r"argument `model`\. Expected a model with dropout"):

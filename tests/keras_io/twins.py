@@ -94,7 +94,9 @@ def tickets():
 @example()
 def experts_of_many_tasks():
     x = keras.Input((7,), name="features")
-    experts = ops.stack([kd.ConcreteDropout(layers.Dense(5, "relu"))(x) for _ in range(3)], axis=1)
+    experts = ops.stack(
+        [kd.ConcreteDropout(layers.Dense(5, "relu"), data_size=64)(x) for _ in range(3)], axis=1
+    )
     outputs = {}
     for task in ("click", "buy"):
         gate = layers.Dense(3, activation="softmax", name=f"gate_{task}")(x)

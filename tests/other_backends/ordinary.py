@@ -30,7 +30,7 @@ model = keras.Sequential(
         layers.Dense(8, activation="gelu"),
         kd.ScheduledDropout(ramp, name="ramp"),
         layers.Dropout(0.5, name="keras_drop"),
-        kd.ConcreteDropout(layers.Dense(3, name="inner"), name="score"),
+        kd.ConcreteDropout(layers.Dense(3, name="inner"), name="score", data_size=16),
     ],
     name="plain",
 )

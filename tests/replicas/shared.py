@@ -20,7 +20,7 @@ def model() -> keras.Model:
         [
             keras.Input((UNITS,)),
             kd.ScheduledDropout(ramp, name="ramp"),
-            kd.ConcreteDropout(keras.layers.Dense(8), name="learned"),
+            kd.ConcreteDropout(keras.layers.Dense(8), name="learned", data_size=64),
             kd.GaussianDropout(0.2, name="noise"),
             kd.DropConnect(keras.layers.Dense(1), 0.3, name="connect"),
         ]

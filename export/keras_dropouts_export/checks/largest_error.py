@@ -24,10 +24,3 @@ def largest_error(got: np.ndarray, wanted: np.ndarray) -> float:
         return math.inf
     with np.errstate(invalid="ignore"):
         return float(np.where(equal, 0.0, np.abs(left - right)).max())
-
-
-def identical(left: np.ndarray, right: np.ndarray) -> bool:
-    """Return whether two arrays are the same, bit for bit."""
-    if left.dtype.kind == "O":  # strings, of which an array holds the addresses
-        return bool(np.array_equal(left, right))
-    return left.shape == right.shape and left.tobytes() == right.tobytes()

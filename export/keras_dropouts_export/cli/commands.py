@@ -15,6 +15,7 @@ import click
 
 from keras_dropouts_export import formats
 from keras_dropouts_export.cli import quiet_start, serving_commands, user_modules
+from keras_dropouts_export.cli.evaluate_command import evaluate
 from keras_dropouts_export.cli.onnx_options import onnx_options, taken_out
 from keras_dropouts_export.cli.sampling_options import sampling_options
 from keras_dropouts_export.cli.score_command import score
@@ -73,6 +74,7 @@ def cli() -> None:
 
 
 cli.add_command(score)
+cli.add_command(evaluate)
 
 
 @cli.command()

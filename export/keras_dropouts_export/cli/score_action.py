@@ -10,19 +10,16 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+from keras_dropouts_export.cli.progress_bar import progress_bar
 from keras_dropouts_export.cli.standard_streams import say
 from keras_dropouts_export.native_messages import held_back
-from keras_dropouts_export.scoring.table_scoring import Progress as Told
 from keras_dropouts_export.scoring.table_scoring import score_file
 
 
 def score_with_progress(data: Path, out: Path, as_json: bool, options: dict[str, Any]) -> None:
     """Score a table and print the report; a terminal shows how many rows are done."""
     held = nullcontext() if options["engine"] == "local" else _engine_held_back()
-    with held, _bar(shown=not as_json) as told:
+    with held, progress_bar("scoring", shown=not as_json) as told:
         report = score_file(data, out, progress=told, **options)
     say(report.to_json() if as_json else report)
 
@@ -41,19 +38,3 @@ def _engine_held_back() -> Iterator[None]:
             yield
         finally:
             sys.stderr = ours
-
-
-@contextmanager
-def _bar(shown: bool) -> Iterator[Told | None]:
-    console = Console(stderr=True)
-    if not (shown and console.is_terminal):
-        yield None
-        return
-    columns = (
-        *(TextColumn("{task.description}"), BarColumn()),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"),
-        *(TimeElapsedColumn(), TimeRemainingColumn()),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("scoring", total=0)
-        yield lambda done, rows: progress.update(bar, completed=done, total=rows)

@@ -35,7 +35,8 @@ class TableLayout:
     is_folder = False
 
     def __init__(self, suffix: str) -> None:
-        self.suffixes, self.title = (suffix,), f"a {suffix} file"
+        self.suffixes: tuple[str, ...] = (suffix,)
+        self.title = f"a {suffix} file"
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return the one path that it takes."""

@@ -108,7 +108,7 @@ def score_file(
             check_integer(value, name, minimum=1)
     check_integer(batch_size, "batch_size", minimum=1)
     check_flag(outputs_only, "outputs_only")
-    source, suffix = _source(data), check_kind(out, "out")
+    source, suffix = existing_table(data), check_kind(out, "out")
     if not isinstance(model, (str, os.PathLike)):
         raise invalid("model", "a path", model)
     layout = TableLayout(suffix)
@@ -140,7 +140,12 @@ def score_file(
     return ScoreReport(os.fspath(out), task.table.rows, outputs, len(spans), reused)
 
 
-def _source(data: str | os.PathLike[str]) -> Path:
+def existing_table(data: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a table, if there is a file of such a kind.
+
+    Raises:
+        FileNotFoundError, ValueError: if there is none.
+    """
     check_kind(data, "data")
     source = Path(os.path.abspath(data))
     if not source.is_file():

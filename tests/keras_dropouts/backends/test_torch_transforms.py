@@ -21,7 +21,7 @@ if keras.backend.backend() == "torch":
             kd.DropBlock2D(0.3, 3, border="clip", seed=1),
             kd.ScheduledDropout(0.4, seed=1),
         ],
-        "ConcreteDropout": lambda: [kd.ConcreteDropout(layers.Conv2D(3, 3), seed=1)],
+        "ConcreteDropout": lambda: [kd.ConcreteDropout(layers.Conv2D(3, 3), seed=1, data_size=9)],
         "DropConnect": lambda: [kd.DropConnect(layers.Dense(3), 0.3, seed=1)],
     }
 
@@ -94,8 +94,8 @@ if keras.backend.backend() == "torch":
         "make",
         [
             lambda: kd.GaussianDropout(0.4),
-            lambda: kd.ConcreteDropout(layers.Dense(4)),
-            lambda: kd.VariationalDropout(layers.Dense(4), rate=0.5),
+            lambda: kd.ConcreteDropout(layers.Dense(4), data_size=9),
+            lambda: kd.VariationalDropout(layers.Dense(4), rate=0.5, data_size=9),
             lambda: kd.DropConnect(layers.Dense(4), 0.3),
             lambda: kd.MultiSampleDropout(layers.Dense(4), 0.3),
             lambda: kd.DropPath(0.5),

@@ -104,7 +104,7 @@ def test_the_caller_s_padding_mask_stays() -> None:
         lambda: kd.SpatialDropout(0.0),
         lambda: kd.DropPath(0.0),
         lambda: kd.GaussianDropout(0.0),
-        lambda: kd.ConcreteDropout(layers.Dense(8), 0.5, temperature=1e-3),
+        lambda: kd.ConcreteDropout(layers.Dense(8), 0.5, temperature=1e-3, data_size=9),
         lambda: kd.DropConnect(layers.Dense(8), 0.0),
         lambda: kd.VariationalRNN(layers.LSTM(8, return_sequences=True), 0.0),
         lambda: kd.Zoneout(layers.LSTM(8, return_sequences=True), 0.0),

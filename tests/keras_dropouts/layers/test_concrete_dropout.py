@@ -98,7 +98,7 @@ def test_a_strong_entropy_term_drives_the_rate_to_one_half():
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_rate_and_loss_stay_in_float32(dtype):
-    layer = kd.ConcreteDropout(layers.Dense(3, dtype=dtype), 0.001, dtype=dtype)
+    layer = kd.ConcreteDropout(layers.Dense(3, dtype=dtype), 0.001, data_size=9, dtype=dtype)
     y = layer(np.ones((4, 8), "float32"), training=True)
     assert keras.backend.standardize_dtype(y.dtype) == dtype.removeprefix("mixed_")
     assert keras.backend.standardize_dtype(layer.losses[0].dtype) == "float32"
@@ -115,7 +115,7 @@ def test_rate_is_the_rate_that_was_given():
 
 
 def test_rate_0_switches_it_off():
-    layer = kd.ConcreteDropout(layers.Dense(3), 0.3, seed=1)
+    layer = kd.ConcreteDropout(layers.Dense(3), 0.3, seed=1, data_size=16)
     model = keras.Sequential([keras.Input((8,)), layer])
     model.compile("sgd", "mse")
     x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
@@ -170,3 +170,81 @@ def test_bad_arguments(arguments, message):
 def test_bad_regularizer_arguments(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         kd.concrete_regularizers(**{"dataset_size": 10, **arguments})
+
+
+def test_data_size_gives_the_factors_of_the_paper():
+    layer = kd.ConcreteDropout(layers.Dense(3), data_size=500, length_scale=0.2)
+    found = layer.weight_regularizer, layer.dropout_regularizer
+    assert found == kd.concrete_regularizers(500, 0.2)
+    layer = kd.ConcreteDropout(layers.Dense(3), data_size=500, loss="crossentropy")
+    assert layer.dropout_regularizer == 1 / 500
+    again = kd.ConcreteDropout.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert (again.weight_regularizer, again.dropout_regularizer) == (1e-4 / 500, 1 / 500)
+
+
+def test_configs_of_the_first_release_are_still_read():
+    config = kd.ConcreteDropout(layers.Dense(3), 0.2, 1e-3, 1e-2).get_config()
+    for new in ("data_size", "length_scale", "loss"):
+        del config[new]
+    layer = kd.ConcreteDropout.from_config(config)
+    assert (layer.weight_regularizer, layer.dropout_regularizer) == (1e-3, 1e-2)
+
+
+def _rate_learned_from(rows: int) -> float:
+    """Return the rate that is learned with the factors of so many samples of one function."""
+    keras.utils.set_random_seed(1)
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(rows, 1)).astype("float32")
+    y = (2.0 * x + 8.0 + generator.normal(size=(rows, 1))).astype("float32")
+    learned = kd.ConcreteDropout(layers.Dense(1), data_size=rows, length_scale=1e-4, seed=3)
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(64, "relu"), learned])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.fit(x, y, batch_size=min(rows, 250), epochs=max(1, 500 // -(-rows // 250)), verbose=0)
+    return learned.rate
+
+
+def test_the_rate_falls_with_the_size_of_the_data():
+    few, more, many = map(_rate_learned_from, (10, 100, 1000))
+    assert few > 0.1, (few, more, many)  # where it began: a little data pushes it up
+    assert few > more + 0.02 > many + 0.04, (few, more, many)
+
+
+def test_a_layer_that_nothing_pushes_says_so_once():
+    layer = kd.ConcreteDropout(layers.Dense(2), name="silent")
+    model = keras.Sequential([keras.Input((4,)), layer])
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 2), "float32")
+    model.predict(x, verbose=0)  # which says nothing
+    kd.mc_predict(model, x, samples=2, seed=0, verbose=False)
+    message = re.escape(
+        "ConcreteDropout 'silent' trains with neither `data_size` nor regularizers, so the data "
+        "alone moves its rate, and hardly: how far a rate is pushed depends on the number of "
+        "training samples. Pass `data_size=len(x)` to ConcreteDropout."
+    )
+    with pytest.warns(UserWarning, match=message) as said:
+        model.fit(x, y, epochs=2, verbose=0)
+    assert sum("data_size" in str(each.message) for each in said) == 1
+    model.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data_size": 0}, "`data_size`. Expected an integer not below 1. Received: data_size=0"),
+        ({"data_size": 9.5}, "Received: data_size=9.5"),
+        ({"data_size": 9, "length_scale": 0}, "`length_scale`. Expected a finite number above 0"),
+        ({"loss": "mae"}, "`loss`. Expected one of 'mse', 'crossentropy'"),
+        (
+            {"data_size": 9, "weight_regularizer": 0.1},
+            "`weight_regularizer`. Expected None where `data_size` is given, as it follows from",
+        ),
+        (
+            {"data_size": 9, "dropout_regularizer": 0.1},
+            "`dropout_regularizer`. Expected None where `data_size` is given",
+        ),
+    ],
+)
+def test_bad_sizes(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.ConcreteDropout(layers.Dense(3), **arguments)

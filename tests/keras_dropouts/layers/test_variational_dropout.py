@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ import keras_dropouts as kd
 from keras_dropouts.surgery.rewrite import rewrite
 
 
-def _layer(rate: float = 0.2, **kwargs: float) -> kd.VariationalDropout:
+def _layer(rate: float = 0.2, kl_weight: float = 1e-4) -> kd.VariationalDropout:
     dense = keras.layers.Dense(3, bias_initializer="ones")
-    layer = kd.VariationalDropout(dense, rate, seed=1, **kwargs)
+    layer = kd.VariationalDropout(dense, rate, kl_weight, seed=1)
     layer.build((None, 4))
     return layer
 
@@ -108,3 +110,56 @@ def test_what_is_zeroed_does_not_depend_on_the_compute_dtype(dtype):
         ops.convert_to_numpy(ops.cast(layer(x), "float32")),
         ops.convert_to_numpy(ops.cast(stripped(x), "float32")),
     )
+
+
+def test_data_size_scales_the_divergence() -> None:
+    layer = kd.VariationalDropout(keras.layers.Dense(3), data_size=50)
+    layer.build((None, 4))
+    other = kd.VariationalDropout(keras.layers.Dense(3), kl_weight=1 / 50)
+    other.build((None, 4))
+    other.set_weights(layer.get_weights())
+    np.testing.assert_allclose(*map(float, (*layer.losses, *other.losses)), rtol=1e-6, atol=0.0)
+    again = kd.VariationalDropout.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert float(ops.convert_to_numpy(again.kl_weight)) == np.float32(1 / 50)
+
+
+def _useless_zeros(rows: int) -> int:
+    """Return how many of six useless weights are found after training with the factor of N rows."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(256, 8)).astype("float32")
+    y = x[:, :2] @ np.array([[2.0], [-3.0]], "float32")
+    y = (y + generator.normal(size=(256, 1))).astype("float32")
+    keras.utils.set_random_seed(0)
+    layer = kd.VariationalDropout(keras.layers.Dense(1), data_size=rows)
+    model = keras.Sequential([keras.Input((8,)), layer])
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    model.fit(x, y, epochs=150, batch_size=256, verbose=0)
+    return int(layer._zeroed()[2:].sum())
+
+
+def test_less_data_leaves_fewer_weights() -> None:
+    assert _useless_zeros(25) > _useless_zeros(10**6) == 0
+
+
+def test_a_layer_that_nothing_pushes_says_so_once() -> None:
+    layer = kd.VariationalDropout(keras.layers.Dense(2), name="silent")
+    x = np.ones((8, 4), "float32")
+    layer(x)
+    message = "VariationalDropout 'silent' trains with neither `data_size` nor `kl_weight`"
+    with pytest.warns(UserWarning, match=message) as said:
+        layer(x, training=True)
+    assert len(said) == 1
+    layer(x, training=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data_size": 0}, "`data_size`. Expected an integer not below 1"),
+        ({"data_size": 9, "kl_weight": 0.1}, "`kl_weight`. Expected None where `data_size` is"),
+    ],
+)
+def test_bad_sizes(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kd.VariationalDropout(keras.layers.Dense(3), **arguments)

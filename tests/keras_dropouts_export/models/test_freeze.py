@@ -28,7 +28,7 @@ def kin_model():
     return keras.Sequential(
         [
             keras.Input((6, 4)),
-            kd.ConcreteDropout(keras.layers.Conv1D(4, 3, name="conv"), name="learned"),
+            kd.ConcreteDropout(keras.layers.Conv1D(4, 3, name="conv"), name="learned", data_size=6),
             kd.SpatialDropout(0.2, name="channels"),
             kd.ScheduledDropout(ramp, noise_shape=(None, 1, None), name="ramp"),
             kd.DropPath(0.3, name="path"),
