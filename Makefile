@@ -21,6 +21,8 @@ ENGINES := .venv-engines
 RUNTIMES := .venv-runtimes
 SERVERS := .venv-servers
 MLFLOW := .venv-mlflow
+DEMO := .venv-demo
+DOCS := .venv-docs
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -73,13 +75,14 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines runtimes test-runtimes test-servers test-batching test-mlflow
+	test-engines runtimes test-runtimes test-servers test-batching test-mlflow pictures docs docs-serve \
+	test-docs release-check
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## train, strip, export and serve a small model
-	$(BIN)/python examples/quickstart.py
+demo: $(DEMO)/.installed ## train, strip, export and serve a small model; installs 2.4 GB into .venv-demo
+	@$(DEMO)/bin/python examples/quickstart.py
 
 # A goal of its own and not a prerequisite, so that an unknown word is a clear error.
 test: ## run every test on the newest versions, or VERSIONS=oldest or nightly
@@ -160,6 +163,9 @@ runtimes: $(STAMP) $(RUNTIMES)/.installed ## ask every runtime for every kind of
 test-runtimes: $(STAMP) $(RUNTIMES)/.installed ## run the tests that need Node, Chromium, OpenCV and tract
 	$(BIN)/python -m pytest -q --runtimes --durations 5 tests/runtimes $(ONLY)
 
+pictures: $(STAMP) ## make the pictures of README and of the site again
+	MPLBACKEND=Agg $(BIN)/python docs/make_pictures.py
+
 reproduce: $(STAMP) ## reproduce results of the papers into docs/reproduction.md
 	$(BIN)/python benchmarks/reproduce
 
@@ -205,6 +211,19 @@ $(RUNTIMES)/.installed: benchmarks/runtimes/requirements.txt benchmarks/runtimes
 
 $(STAMP): pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(VENV),dev,newest)
+
+# Files that Python compiles on demand are left out, which saves 0.2 GB.
+$(DEMO)/.installed: pyproject.toml constraints/newest.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Set another one:" \
+		"make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
+	@echo "Installing $$($(PYTHON) --version), TensorFlow, onnxruntime and matplotlib into $(DEMO)."
+	@echo "That is 2.4 GB, of which 0.8 GB are fetched; it takes some minutes, once."
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@{ $(DEMO)/bin/python -m pip --disable-pip-version-check install --no-compile --constraint \
+		constraints/newest.txt --editable '.[demo]' && touch $@; } | sed -un \
+		-e 's/^ *\(Downloading\|Using cached\) .*\/*\(tensorflow\|keras\|onnx\|matplotlib\|scipy\)/  \1 \2/p' \
+		-e 's/^Installing collected.*/  unpacking, which takes longest/p'
+	@test -e $@
 
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)
