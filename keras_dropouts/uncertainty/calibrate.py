@@ -12,6 +12,7 @@ from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.uncertainty.calibration_layer import Calibration
 from keras_dropouts.uncertainty.checked_input import checked_classes, checked_values
 from keras_dropouts.uncertainty.fitted_scaling import (
+    LIMITS,
     temperature_of,
     temperature_within,
     vector_of,
@@ -71,8 +72,9 @@ def calibrate(
         A `TemperatureScaling`, `VectorScaling`, `IsotonicScaling` or `StdScaling`.
 
     Raises:
-        ValueError: if labels and predictions do not fit, the predictions are no probabilities, or
-            an argument is none of its choices.
+        ValueError: if labels and predictions do not fit, the predictions are no probabilities, all
+            labels are of one class, no temperature above 0.01 is the best as nearly all rows are
+            right, or an argument is none of its choices.
 
     Example:
 
@@ -107,17 +109,43 @@ def calibrate(
         return StdScaling(float(np.sqrt(max(float(ratio), 1e-12))))
     classes = checked_classes(prediction, y, output=output, mask=mask, ignore_label=ignore_label)
     p, labels = classes.probabilities, classes.labels
+    check_several_classes(labels)
     if within:
         if classes.samples is None:
             raise invalid("prediction", "samples, which `within` scales", "a mean")
-        return TemperatureScaling(temperature_within(classes.samples, labels))
+        found = _found(temperature_within(classes.samples, labels))
+        return TemperatureScaling(found, within=True)
     if method == "temperature":
-        return TemperatureScaling(temperature_of(p, labels))
+        return TemperatureScaling(_found(temperature_of(p, labels)))
     if method == "vector":
         weights, biases = vector_of(p, labels)
         return VectorScaling(weights.tolist(), biases.tolist())
     own = [(p[:, c], (labels == c).astype("float64")) for c in range(p.shape[1])]
     return IsotonicScaling([fitted_knots(*each).tolist() for each in own])
+
+
+def check_several_classes(labels: np.ndarray) -> None:
+    """Raise a clear error where all labels are one class.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if (labels == labels[0]).all():
+        shown = f"{len(labels)} labels, all of class {labels[0]}"
+        raise invalid("y", "labels of two classes or more", shown)
+
+
+def _found(temperature: float) -> float:
+    """Return a temperature unless less would always be better: it would make all rows certain.
+
+    That more would always be better says that the predictions tell nothing, and does no harm.
+    """
+    if temperature > 1.001 * LIMITS[0]:
+        return temperature
+    expected = "labels with which some temperature is the best"
+    shown = f"labels of which the predictions are right so often that none above {LIMITS[0]} is"
+    way_out = "Calibrate on more rows, which the model was not trained on."
+    raise invalid("y", expected, shown, way_out)
 
 
 def predicted(

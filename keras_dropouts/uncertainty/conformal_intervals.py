@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
-from keras_dropouts.uncertainty.given_prediction import read
+from keras_dropouts.uncertainty.given_prediction import described, read
 from keras_dropouts.uncertainty.served_decisions import readable
 
 
@@ -24,7 +24,8 @@ class ConformalIntervals:
 
     coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
     std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
-    the ends have the last axis 1); threshold: the score; samples, rows: as in `ConformalSets`.
+    the ends have the last axis 1); thresholds: of the numbers along the last axis, each for
+    itself; floor: the least standard deviation that counts; samples, rows: as in `ConformalSets`.
 
     Example:
 
@@ -38,7 +39,8 @@ class ConformalIntervals:
 
     coverage: float
     method: str
-    threshold: float
+    thresholds: tuple[float, ...]
+    floor: float = 0.0
     samples: int | None = None
     rows: int = 0
     refit: Callable[[int | None], ConformalIntervals] | None = field(
@@ -55,6 +57,10 @@ class ConformalIntervals:
             spread = np.std(given.samples, axis=0, dtype="float64")
         if self.method == "scaled" and spread is None:
             raise invalid("std", "standard deviations, or a prediction with samples", None)
+        units = given.mean.shape[-1] if given.mean.ndim > 1 else 1
+        if self.method != "quantile" and units != len(self.thresholds):
+            expected = f"a prediction of {len(self.thresholds)} numbers along the last axis"
+            raise invalid("prediction", expected, described(given.mean))
         found = self.served(given.mean, spread)
         return found["lower"], found["upper"]
 
@@ -74,11 +80,21 @@ class ConformalIntervals:
         """Return {"lower": ..., "upper": ...}; see `ServedDecision`."""
         if self.method == "quantile":
             return {
-                "lower": mean[..., :1] - self.threshold,
-                "upper": mean[..., 1:] + self.threshold,
+                "lower": mean[..., :1] - self.thresholds[0],
+                "upper": mean[..., 1:] + self.thresholds[0],
             }
-        half = std * self.threshold if self.method == "scaled" else self.threshold
+        half = self._half(mean, std, xp)
         return {"lower": mean - half, "upper": mean + half}
+
+    def _half(self, mean: Any, std: Any, xp: Any) -> Any:
+        """Return half the width of the intervals."""
+        limits: Any = self.thresholds[0]
+        if len(self.thresholds) > 1:
+            known = np.asarray(self.thresholds, "float64" if xp is np else "float32")
+            limits = xp.cast(known, mean.dtype) if xp is not np else known
+        if self.method != "scaled":
+            return limits
+        return xp.maximum(std, xp.ones_like(std) * self.floor) * limits
 
     def margin(
         self, mean: Any, std: Any = None, mutual_information: Any = None
@@ -91,10 +107,14 @@ class ConformalIntervals:
         return fitted_for(self, samples)
 
     def check(self, shape: tuple[int | None, ...], name: str) -> None:
-        """Raise a clear error where an output of this shape is no pair of quantiles."""
+        """Raise a clear error where an output of this shape has other units."""
         if self.method == "quantile" and (len(shape) < 2 or shape[-1] != 2):
             expected = f"what fits output {name!r}, of shape {shape}: two quantiles have two units"
             raise invalid("calibration", expected, self)
+        units = shape[-1] if len(shape) > 1 else 1
+        if self.method != "quantile" and units != len(self.thresholds):
+            expected = f"what fits output {name!r}, of shape {shape}"
+            raise invalid("calibration", expected, f"intervals of {len(self.thresholds)} units")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the intervals as JSON can hold them."""
@@ -102,7 +122,8 @@ class ConformalIntervals:
 
 
 def _intervals(given: dict[str, Any]) -> ConformalIntervals:
-    return ConformalIntervals(**{k: x for k, x in given.items() if k != "kind"})
+    known = {k: x for k, x in given.items() if k != "kind"}
+    return ConformalIntervals(**{**known, "thresholds": tuple(known["thresholds"])})
 
 
 readable("conformal_intervals", _intervals)
