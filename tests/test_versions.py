@@ -1,5 +1,6 @@
 """Tests of the ranges of versions: what pyproject.toml allows is what constraints/ tests."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,7 +25,17 @@ EXTRAS = PROJECT["optional-dependencies"]
 USERS = ("export", "litert", "openvino", "plot", "score")
 ENGINES = ("ray", "spark", "beam")  # they have an environment of their own
 TOOLS = {"build", "hatchling", "import-linter", "mypy", "packaging", "pytest", "pytest-xdist"}
-TOOLS |= {"mapie", "pyright", "pytest-cov", "pyyaml", "ruff", "torch", "torchmetrics"}
+TOOLS |= {
+    "keras-tuner",
+    "mapie",
+    "optuna",
+    "pyright",
+    "pytest-cov",
+    "pyyaml",
+    "ruff",
+    "torch",
+    "torchmetrics",
+}
 
 
 def requirements(*extras: str) -> list[Requirement]:

@@ -39,6 +39,16 @@ class IsotonicScaling(Calibration):
     Raises:
         ValueError: if `knots` are none.
 
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> rises = [(0.0, 0.2), (1.0, 0.8)]
+    >>> scale = kd.uncertainty.IsotonicScaling([rises, rises])
+    >>> scale.scaled(np.array([[0.0, 1.0], [0.5, 0.5]]), np).round(3)
+    array([[0.2, 0.8],
+           [0.5, 0.5]])
+
     Reference:
         Zadrozny and Elkan, 2002, "Transforming classifier scores into accurate multiclass
         probability estimates".

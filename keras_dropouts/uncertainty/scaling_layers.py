@@ -91,6 +91,14 @@ class VectorScaling(Calibration):
     Raises:
         ValueError: if an argument is none.
 
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> scale = kd.uncertainty.VectorScaling([1.0, 1.0], [0.0, np.log(4.0)])
+    >>> scale.scaled(np.array([[0.5, 0.5]]), np).round(3), scale.numbers()["weights"]
+    (array([[0.2, 0.8]]), [1.0, 1.0])
+
     Reference:
         Guo, Pleiss, Sun and Weinberger, 2017, "On calibration of modern neural networks".
     """
@@ -129,6 +137,13 @@ class StdScaling(Calibration):
 
     Raises:
         ValueError: if `scale` is none.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_dropouts as kd
+    >>> np.asarray(kd.uncertainty.StdScaling(3.0)(np.array([1.0, 2.0], "float32")))
+    array([3., 6.], dtype=float32)
 
     Reference:
         Laves, Ihler, Fast, Kahrs and Ortmaier, 2020, "Well-calibrated regression uncertainty in

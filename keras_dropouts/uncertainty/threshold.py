@@ -39,6 +39,8 @@ class Threshold(float):
     (0.575, 'confidence', 0.0, 0.75)
     >>> threshold.accepts(p)
     array([ True,  True,  True, False])
+    >>> kd.uncertainty.Threshold.from_dict(threshold.to_dict()) == threshold
+    True
     """
 
     score: str
@@ -71,6 +73,8 @@ class Threshold(float):
         return f"Threshold({float(self):.6g}, {about})"
 
     __str__ = __repr__
+
+    endings = ("accept",)  # of the output of an artifact that has it
 
     @property
     def needs(self) -> frozenset[str]:

@@ -61,22 +61,15 @@ def sampled_function(
     seeded = with_weight_inputs(_with_seed(plain.signature, split.as_one), weights)
     dtypes = [each.dtype for each in plain.outputs]
     names: list[str] = []
-    added_names: list[str] = []
-    decided = plain.decided
+    added: list[str] = []
 
     def flat(*arguments: Tensor) -> list[Tensor]:
         with in_place_of(weights, arguments[own:]):
             made = _samples(split, list(arguments[:own]), sampling, sampler, dtypes)
         with tf.name_scope(MOMENTS):
-            outputs = {
-                f"{info.name}_{what}": x
-                for info, samples in zip(plain.outputs, made, strict=True)
-                for what, x in reduced(samples, sampling).items()
-            }
-            added = {} if decided is None else decisions(decided, outputs)
-        names[:], added_names[:] = [*outputs, *added], list(added)
-        outputs |= added
-        return [tf.identity(x) for x in outputs.values()]
+            outputs, more = _served(plain, made, sampling)
+        names[:], added[:] = [*outputs, *more], list(more)
+        return [tf.identity(x) for x in (*outputs.values(), *more.values())]
 
     def eager(arguments: list[Tensor]) -> list[Tensor]:
         return flat(*arguments)
@@ -103,9 +96,21 @@ def sampled_function(
         signature_key=SIGNATURE_KEY,
         takes_seeds=not weights,
         shared_draws={} if sampling.fixed_masks else shared_draws(split),
-        decided=decided,
-        added=tuple(added_names),
+        decided=plain.decided,
+        added=tuple(added),
     )
+
+
+def _served(
+    plain: InferenceFunction, made: list[Tensor], sampling: MonteCarlo
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return what stands for the samples of each output, and what is decided of it, by name."""
+    outputs = {
+        f"{info.name}_{what}": x
+        for info, samples in zip(plain.outputs, made, strict=True)
+        for what, x in reduced(samples, sampling).items()
+    }
+    return outputs, {} if plain.decided is None else decisions(plain.decided, outputs)
 
 
 def _split(plain: InferenceFunction) -> SampledModel:
