@@ -67,7 +67,7 @@ def digits_data(packed: Path | None) -> Data:
         if not packed.exists():
             raise SystemExit(f"There is no {packed}: run `make digits`, which fetches it.")
         with np.load(packed) as arrays:
-            images, labels, count = arrays["images"] / 255.0, arrays["labels"], (1000, 1000)
+            images, labels, count = arrays["images"] / 255.0, arrays["labels"], (1000, 2000)
     return split(images.astype("float32")[..., None], labels.astype("int64"), *count, stratify=True)
 
 
