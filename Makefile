@@ -76,7 +76,7 @@ endef
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
 	test-engines runtimes test-runtimes test-servers test-batching test-mlflow pictures docs docs-serve \
-	test-docs reference release-check
+	test-site reference release-check
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -169,7 +169,7 @@ docs: $(DOCS)/.installed ## build the site into build/site; a dead link or a war
 docs-serve: $(DOCS)/.installed ## show the site on http://localhost:8000, and each change at once
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
 
-test-docs: $(STAMP) docs ## walk through the site in headless Chromium, and run the code of its pages
+test-site: $(STAMP) docs ## walk through the site in headless Chromium, and run the code of its pages
 	$(BIN)/python -m pytest -q --site --durations 5 tests/site tests/test_pages.py $(ONLY)
 
 reference: $(STAMP) ## write the pages of the reference again: each public name and each command
