@@ -1,4 +1,4 @@
-"""Tests that the code of the site's pages runs, that its navigation is whole and its reference new."""
+"""Tests that the code of the site's pages runs, and that navigation and reference are whole."""
 
 import importlib.util
 import os
