@@ -12,7 +12,7 @@ from keras import layers
 import keras_dropouts as kd
 import served
 from keras_dropouts.keras_internals.graphs import graph_of, made_by
-from keras_dropouts_export.checks.parity import TOLERANCE
+from keras_dropouts_export.checks.tolerances import TOLERANCE
 from subjects import SUBJECTS
 
 BATCHES = (1, 2, 7)

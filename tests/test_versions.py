@@ -1,5 +1,6 @@
 """Tests of the ranges of versions: what pyproject.toml allows is what constraints/ tests."""
 
+import re
 import subprocess
 import sys
 import tomllib

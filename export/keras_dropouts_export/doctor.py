@@ -28,11 +28,11 @@ from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.other_backends import is_elsewhere, on_tensorflow
+from keras_dropouts_export.tracing.concrete_functions import traced
 from keras_dropouts_export.tracing.inference_function import (
     InferenceFunction,
     inference_function,
     served_signature,
-    traced,
 )
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 from keras_dropouts_export.tracing.signature import Signature

@@ -9,6 +9,17 @@ from keras_dropouts_export.layer_names import layer_named_in
 
 _MISSING = re.compile(r"Could not locate (?:class|function) '([^']+)'")
 _LONGEST = 600  # characters of another library's error that are shown
+# What TensorFlow and Keras say beside what is wrong: where in the code of libraries an operation
+# was made, how it is called inside, and all arguments of a layer.
+_BESIDE = re.compile(
+    r"\x1b\[[0-9;]*m"
+    r"|^[ \t]*File \".*\", line \d+.*$"
+    r"|^Graph execution error:$"
+    r"|^.*(?:Detected at node|defined at).*\(most recent call last\):$"
+    r"|\[\[\{\{[^\]]*\]\]|\{\{(?:function_)?node [^}]*\}\}|\[Op:[^\]]*\](?: name:[^\n]*)?"
+    r"|^Arguments received by (?s:.*)",
+    re.MULTILINE,
+)
 
 
 class ExportError(RuntimeError):
@@ -60,8 +71,8 @@ class Stage:
 
 
 def said_by(error: BaseException) -> str:
-    """Return what an error says, in one line without the colours of a terminal, cut if long."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+    """Return what an error says is wrong, in one line, cut if long."""
+    text = " ".join(_BESIDE.sub("", str(error)).split()) or " ".join(str(error).split())
     if " " not in text:  # a KeyError says nothing but the key
         text = f"{type(error).__name__} {text}".strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -19,7 +19,7 @@ def labels_of(function: InferenceFunction, labels: Any) -> dict[str, list[str]]:
     """
     if labels is None:
         return {}
-    sizes = {each.name: (each.shape or (None,))[-1] for each in function.outputs}
+    sizes = {each.name: (each.shape or (None,))[-1] for each in function.own_outputs}
     given = labels
     if not isinstance(labels, dict):
         if len(sizes) > 1:

@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 
-from keras_dropouts.surgery.sources import walk
 from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
 from keras_dropouts_export.checks.loss import LossReport, lower
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
 from keras_dropouts_export.checks.self_test import made_for
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
+from keras_dropouts_export.decided_outputs import DecidedOutputs
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.errors import ExportError, Stage
 from keras_dropouts_export.formats.format import Exported, Format
@@ -26,10 +26,12 @@ from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.other_backends import Caller, is_elsewhere, on_tensorflow
 from keras_dropouts_export.provenance import rates_of, versions
 from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.tracing.deciding_function import deciding
 from keras_dropouts_export.tracing.inference_function import (
     inference_function,
     served_signature,
 )
+from keras_dropouts_export.tracing.kept_state import check_stateless
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs
 
 STEPS = ("trace", "convert", "audit", "verify", "place")
@@ -43,7 +45,8 @@ class Request:
     format: the format with its options; sampling: None, or how the artifact draws samples;
     progress: called with each of `STEPS` as it begins; sample_inputs: None, or what the model and
     the artifact are compared on; labels: None, or the names of classes, see `labels_of`;
-    representative_inputs: None, or inputs that a less precise artifact is measured on.
+    representative_inputs: None, or inputs that a less precise artifact is measured on; calibration:
+    what is decided of the outputs, as a user gives it, or `DecidedOutputs`.
     caller: None, or the process of the user, where Keras runs on another backend there.
     """
 
@@ -58,6 +61,7 @@ class Request:
     sample_inputs: SampleInputs | None = None
     labels: Any = None
     representative_inputs: SampleInputs | None = None
+    calibration: Any = None
     caller: Caller | None = None
 
 
@@ -71,6 +75,8 @@ def export(request: Request) -> ExportReport:
     target = check_destination(request.path, layout, request.overwrite)
     if sampling is not None:
         layout.check_sampling(sampling)
+    decided = DecidedOutputs.asked_for(request.calibration, sampling)
+    request = replace(request, calibration=decided)
     if is_elsewhere():
         return _exported_on_tensorflow(request)
     shown = os.fspath(request.path)  # as the user wrote it; `target` is absolute
@@ -146,12 +152,16 @@ def _stage(what: str, request: Request, *passed: type[Exception]) -> Stage:
 
 def _traced(request: Request) -> Exported:
     plain = inference_function(request.model, request.input_signature, request.sample_inputs)
+    if request.calibration is not None:
+        shapes = {each.name: each.shape for each in plain.outputs}
+        decided = request.calibration.of(shapes)
+        plain = replace(plain, decided=decided) if request.sampling else deciding(plain, decided)
     if request.caller is not None:
         plain = request.caller.predicting(plain)
     request.format.check_function(plain)
     labels = labels_of(plain, request.labels)
     if request.sampling is None:
-        _check_stateless(request.model)
+        check_stateless(request.model)
         return Exported(plain, labels=labels)
     if request.sampling.uncertainty:
         check_probabilities(plain)
@@ -159,22 +169,6 @@ def _traced(request: Request) -> Exported:
     if request.caller is not None:
         sampled = request.caller.sampling(sampled, request.sampling)
     return Exported(plain, sampled, request.sampling, labels)
-
-
-def _check_stateless(model: keras.Model) -> None:
-    """Raise a clear error for recurrent layers that go on where the last call ended."""
-    kept = [
-        path
-        for path, layer in walk(model)
-        if isinstance(layer, keras.layers.RNN) and layer.stateful
-    ]
-    if kept:
-        raise ExportError(
-            f"Model {model.name!r} keeps its state from one call to the next in "
-            f"{', '.join(map(repr, kept))}, so two users of one server would mix theirs. Make the "
-            f"model again with stateful=False, which has the same weights, and let it take and "
-            f"return the state (`initial_state`, `return_state=True`) where a call has to go on."
-        )
 
 
 def _check_graphs(exported: Exported, layout: Format, shown: str) -> None:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import invalid
+from keras_dropouts.entropy import entropy
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,6 @@ class MonteCarloPrediction:
         what, held = ("samples", self.samples) if self.moments is None else ("mean", self.mean)
         shapes = keras.tree.map_structure(lambda x: x.shape, held)
         return f"MonteCarloPrediction({what} of shape {shapes}, seed={self.seed})"
-
-
-def entropy(probabilities: Any, xp: Any = np) -> Any:
-    """Return -sum p log p over the last axis in nats; one unit stands for it and its opposite.
-
-    xp: NumPy, or `keras.ops` for tensors.
-    """
-    p = probabilities
-    if p.shape[-1] == 1:
-        p = xp.concatenate([p, 1.0 - p], axis=-1)
-    logs = xp.log(xp.where(p > 0.0, p, xp.ones_like(p)))
-    return -xp.sum(p * logs, axis=-1)
 
 
 def _probabilities(samples: np.ndarray) -> np.ndarray:

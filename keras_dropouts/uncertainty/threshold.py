@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from keras_dropouts.arguments import check_choice, invalid, is_real
+from keras_dropouts.entropy import entropy
 from keras_dropouts.uncertainty.checked_arrays import class_probabilities
 from keras_dropouts.uncertainty.checked_input import Classes
 from keras_dropouts.uncertainty.given_prediction import read
 from keras_dropouts.uncertainty.scores import certainty
 from keras_dropouts.uncertainty.selective import Selection
+from keras_dropouts.uncertainty.served_decisions import readable
 
 
 class Threshold(float):
@@ -70,6 +72,63 @@ class Threshold(float):
 
     __str__ = __repr__
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it is a function of beside the mean."""
+        return frozenset({self.score} & {"mutual_information"})
+
+    def served(
+        self, mean: Any, std: Any = None, mutual_information: Any = None, xp: Any = np
+    ) -> dict[str, Any]:
+        """Return {"accept": which predictions are certain enough}; see `ServedDecision`."""
+        return {"accept": self._certainty(mean, mutual_information, xp) >= float(self)}
+
+    def margin(
+        self, mean: Any, std: Any = None, mutual_information: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Return {"accept": how far each certainty is from the threshold}."""
+        return {"accept": np.abs(self._certainty(mean, mutual_information, np) - float(self))}
+
+    def _certainty(self, mean: Any, mutual_information: Any, xp: Any) -> Any:
+        if self.score == "mutual_information":
+            return -mutual_information
+        if self.score == "entropy":
+            return -entropy(mean, xp)
+        both = mean if mean.shape[-1] > 1 else xp.concatenate([mean, 1.0 - mean], axis=-1)
+        return xp.max(both, axis=-1)
+
+    def for_samples(self, samples: int | None) -> Threshold:
+        """Return the threshold as it is: it is a number, and was found by a prediction."""
+        return self
+
+    def check(self, shape: tuple[int | None, ...], name: str) -> None:
+        """Raise a clear error where an output of this shape has no classes."""
+        if len(shape) < 2:
+            raise invalid(
+                "calibration", "what fits the outputs: a threshold is for class probabilities", name
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the threshold as JSON can hold it."""
+        known = (self.risk, self.coverage, self.target)
+        risk, coverage, target = (None if math.isnan(x) else x for x in known)
+        return {
+            "kind": "threshold",
+            "value": float(self),
+            "score": self.score,
+            "risk": risk,
+            "coverage": coverage,
+            "target": target,
+            "confidence": self.confidence,
+        }
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Threshold:
+        """Return the threshold that `to_dict` described."""
+        known = [given[name] for name in ("risk", "coverage", "target")]
+        risk, coverage, target = (math.nan if x is None else x for x in known)
+        return cls(given["value"], given["score"], risk, coverage, target, given["confidence"])
+
     def accepts(self, prediction: Any, output: str | None = None) -> np.ndarray:
         """Return which predictions are certain enough, booleans of their shape without the classes.
 
@@ -96,6 +155,9 @@ class Threshold(float):
             None if information is None else information.reshape(-1).astype("float64"),
         )
         return (certainty(flat, self.score) >= float(self)).reshape(shape)
+
+
+readable("threshold", Threshold.from_dict)
 
 
 def find_threshold(

@@ -70,16 +70,15 @@ class UncertaintyReport:
     def to_json(self) -> str:
         """Return `to_dict()` as JSON text.
 
-                JSON has no infinity, which the width of intervals may have: that is null.
+        JSON has no infinity, which the width of intervals may have: that is null.
 
-                Example:
+        Example:
 
-                >>> import json
-        import math
-                >>> import keras_dropouts as kd
-                >>> report = kd.uncertainty.evaluate([[1.0], [2.0]], [1.5, 2.5])
-                >>> json.loads(report.to_json())
-                {'rows': 2, 'rmse': 0.5, 'mae': 0.5}
+        >>> import json
+        >>> import keras_dropouts as kd
+        >>> report = kd.uncertainty.evaluate([[1.0], [2.0]], [1.5, 2.5])
+        >>> json.loads(report.to_json())
+        {'rows': 2, 'rmse': 0.5, 'mae': 0.5}
         """
         return json.dumps(_finite(self.to_dict()), indent=2)
 

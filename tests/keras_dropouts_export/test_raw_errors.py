@@ -170,3 +170,21 @@ def test_what_an_error_says():
     assert said_by(ValueError()) == "ValueError"
     assert said_by(ValueError("\x1b[1mbold\x1b[0m\n  and more")) == "bold and more"
     assert len(said_by(ValueError("a b" * 5000))) < 700
+    assert said_by(ValueError("a list [[1, 2], [3]] and {x}")) == "a list [[1, 2], [3]] and {x}"
+    called = "calling A.call().\n\nNo such size.\n\nArguments received by A.call():\n  • x=1"
+    assert said_by(ValueError(called)) == "calling A.call(). No such size."
+
+
+def test_the_last_problem_of_sizes_is_told_without_the_insides_of_tensorflow(tmp_path):
+    """Where no size is taken, the error says what is wrong and not where libraries made it."""
+    image, mask = keras.Input((9, 9, 2)), keras.Input((None, None, 2))
+    joined = layers.Concatenate()([image, layers.AveragePooling2D(4)(mask)])
+    model = keras.Model([image, mask], joined)
+    tried = r"took none of the inputs.*The last problem"
+    with pytest.raises(kde.ExportError, match=tried) as raised:
+        kde.export_onnx(model, tmp_path / "m.onnx")
+    said = str(raised.value)
+    assert "Dimension 1 in both shapes must be equal" in said
+    for inside in ("File ", "Detected at node", "{{", "[Op:", "Graph execution error"):
+        assert inside not in said, said
+    assert "\n" not in said

@@ -30,6 +30,7 @@ def export_onnx(
     quantize: str | None = None,
     representative_inputs: Any = None,
     labels: Any = None,
+    calibration: Any = None,
     input_signature: Any = None,
     sample_inputs: Any = None,
     overwrite: bool = False,
@@ -83,6 +84,14 @@ def export_onnx(
         labels: None, or the names of the classes along the last axis of the output, which the file
             then says: a list of strings, or for several outputs a dict of lists by their names. In
             the metadata they are JSON under `keras_dropouts.labels`, always by name.
+        calibration: None, or what the file is to say of an output beside it: a calibration of
+            `kd.uncertainty.calibrate` (the output `<name>_calibrated`), what
+            `kd.uncertainty.conformal` returns (`<name>_set`, booleans of shape (batch, classes), or
+            `<name>_lower` and `<name>_upper`), a threshold of a report (`<name>_accept`, booleans
+            of shape (batch,)), or a list of these; for several outputs a dict by their names. With
+            `samples` it is said of the mean of the samples, and conformal prediction is fitted
+            again for as many, on the data that it was made with. Not with `dtype` or `quantize`,
+            as the thresholds are those of the model.
         opset: Version of ONNX's operations, an integer from 13 to 25, or to what the
             installed onnx knows, if that is less (22 with onnx 1.17). With 18 every current
             server loads the file.
@@ -129,6 +138,10 @@ def export_onnx(
     if representative_inputs is not None and layout.lowered_to is None:
         expected = "None where `dtype` and `quantize` are None"
         raise invalid("representative_inputs", expected, type(representative_inputs).__name__)
+    if calibration is not None and layout.lowered_to is not None:
+        way_out = "Make the file without it, and fit on what the file answers."
+        expected = "None with `dtype` or `quantize`: it is fitted on what the model answers"
+        raise invalid("calibration", expected, calibration, way_out)
     return pipeline.export(
         Request(
             model=model,
@@ -148,6 +161,7 @@ def export_onnx(
             overwrite=overwrite,
             progress=progress,
             labels=labels,
+            calibration=calibration,
             representative_inputs=SampleInputs.asked_for(
                 representative_inputs, "representative_inputs"
             ),

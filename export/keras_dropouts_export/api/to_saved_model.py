@@ -23,6 +23,7 @@ def export_saved_model(
     uncertainty: bool = False,
     chunk_size: int | None = None,
     fixed_masks: bool = False,
+    calibration: Any = None,
     input_signature: Any = None,
     sample_inputs: Any = None,
     second_process: bool = False,
@@ -54,6 +55,8 @@ def export_saved_model(
         uncertainty: As for `export_onnx`.
         chunk_size: As for `export_onnx`.
         fixed_masks: As for `export_onnx`.
+        calibration: As for `export_onnx`. The signatures have the outputs, and the method `serve`,
+            which returns the model's own structure, does not.
         input_signature: As for `export_onnx`.
         sample_inputs: As for `export_onnx`.
         second_process: Whether the folder is run in a second process too, which has neither the
@@ -104,5 +107,6 @@ def export_saved_model(
             sample_inputs=SampleInputs.asked_for(sample_inputs),
             overwrite=overwrite,
             progress=progress,
+            calibration=calibration,
         )
     )

@@ -39,6 +39,9 @@ class Runtime(Protocol):
     def sampling_in(self, path: Path) -> str | None:
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""
 
+    def decided_in(self, path: Path) -> str | None:
+        """Return what an artifact says of its outputs beside them, as JSON text, or None."""
+
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
         """Return, by the name of the runtime, what runs the artifact on a dict of arrays."""
 
@@ -73,6 +76,11 @@ class Apart:
     def sampling_in(self, path: Path) -> str | None:
         """Return how the artifact samples, as JSON text, None where it holds no dropout."""
         found: str | None = self._asked(path, "sampling_in")
+        return found
+
+    def decided_in(self, path: Path) -> str | None:
+        """Return what the artifact says of its outputs beside them, as JSON text, or None."""
+        found: str | None = self._asked(path, "decided_in")
         return found
 
     def runs(self, path: Path, function: InferenceFunction) -> dict[str, Run]:
@@ -133,6 +141,8 @@ def _interface(function: InferenceFunction) -> InferenceFunction:
         output_structure=None,
         chosen=None,
         elsewhere=None,
+        forward=None,
+        decided=None,
         signature=signature,
     )
 

@@ -86,6 +86,9 @@ class _Artifacts:
     def sampling_in(self, path: Path) -> str | None:
         return format_at(path).sampling_in(path)
 
+    def decided_in(self, path: Path) -> str | None:
+        return format_at(path).decided_in(path)
+
     def load(self, path: Path, function: Any, providers: tuple[str, ...] | None) -> list[str]:
         home = format_at(path)
         home = home if providers is None else home.on_providers(providers)

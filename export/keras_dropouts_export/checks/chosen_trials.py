@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_dropouts_export.checks.input_domains import SEEDS
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
 
 Inputs = dict[str, np.ndarray]
@@ -34,7 +34,7 @@ def chosen_trials(
         expected = function.expected(chosen)
     except Exception as error:  # whatever a user's own `call` may raise
         raise ExportError(
-            f"Model {function.name!r} does not take the `sample_inputs`: {error}"
+            f"Model {function.name!r} does not take the `sample_inputs`: {said_by(error)}"
         ) from error
     total = max(rows)
     if len(rows) == 1 and total and all(not x.shape or x.shape[0] is None for x in function.inputs):

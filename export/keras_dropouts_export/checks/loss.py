@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_dropouts.noise.row_seeds import row_seeds
 from keras_dropouts_export.checks.largest_error import largest_error
-from keras_dropouts_export.checks.parity import TOLERANCE
 from keras_dropouts_export.checks.self_test import remade
+from keras_dropouts_export.checks.tolerances import TOLERANCE
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.format import Arrays, Exported, Format

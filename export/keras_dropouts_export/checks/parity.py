@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.checks.artifact_process import Runtime
 from keras_dropouts_export.checks.by_layer import (
     LayerError,
@@ -20,23 +18,16 @@ from keras_dropouts_export.checks.by_layer import (
     first_difference,
     plot,
 )
+from keras_dropouts_export.checks.coverage import CoverageRow
 from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
+from keras_dropouts_export.checks.tolerances import TOLERANCE, allowed_for, lowest_precision
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays
 from keras_dropouts_export.options import Comparison
 from keras_dropouts_export.printable import printable
 from keras_dropouts_export.tracing.inference_function import InferenceFunction
-
-# What an output may differ by: atol + rtol * (its largest absolute value). From the most precise
-# dtype to the least.
-TOLERANCE = {
-    "float64": (1e-7, 1e-6),
-    "float32": (1e-5, 1e-4),
-    "float16": (2e-3, 1e-2),
-    "bfloat16": (2e-2, 5e-2),
-}
 
 
 @dataclass(frozen=True)
@@ -82,6 +73,7 @@ class ParityReport:
     other_seed: tuple[ParityRow, ...] = ()  # Monte-Carlo dropout with another seed than the model's
     layers: tuple[LayerError, ...] = ()  # of an ONNX file that differs
     layer_tolerance: float = 10 * TOLERANCE["float32"][1]
+    coverage: tuple[CoverageRow, ...] = ()  # of decisions in the artifact, on labelled data
 
     @property
     def ok(self) -> bool:
@@ -108,6 +100,7 @@ class ParityReport:
                 f"  {printable(row.output):<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
             )
+        lines += [f"  {each}" for each in self.coverage]
         if self.stability:
             lines.append(f"  {self.stability}")
         if self.first_difference:
@@ -147,6 +140,7 @@ class ParityReport:
             "stability": self.stability,
             "first_difference": self.first_difference,
             "layers": layers,
+            "coverage": [asdict(each) for each in self.coverage],
         }
         return json.dumps({**head, "rows": rows, "other_seed": other, **where}, indent=2)
 
@@ -170,6 +164,7 @@ def compare(
     precision = lowest_precision(function.model)
     trials = list(trial_inputs(function, comparison.seed))
     models: list[tuple[str | None, list[Arrays]]] = [(None, [each for _, _, each in trials])]
+    turned = [_open_to_rounding(function, each, comparison, precision) for _, _, each in trials]
     if function.elsewhere is not None:
         others = [function.elsewhere(inputs) for _, inputs, _ in trials]
         models.append((function.backend_elsewhere, others))
@@ -181,18 +176,18 @@ def compare(
             for backend, answers in models:
                 for name, wanted in answers[i].items():
                     same = _identical(first[name], second[name])
-                    error = largest_error(first[name], wanted)
-                    allowed = _allowed(wanted, comparison, precision)
+                    error = _error(first[name], wanted, turned[i].get(name))
+                    allowed = allowed_for(wanted, comparison, precision)
                     row = ParityRow(name, batch, name_of_run, error, allowed, same)
                     rows.append(replace(row, model_on=backend))
         del run
     asked = [inputs for _, inputs, _ in trials]
     apart = format_at(path).answers_apart(path, function, asked, comparison.second_process)
     for name_of_run, found in apart.items():
-        for (batch, _, expected), got in zip(trials, found, strict=True):
+        for (batch, _, expected), got, turn in zip(trials, found, turned, strict=True):
             for name, wanted in expected.items():
-                error = largest_error(got[name], wanted)
-                allowed = _allowed(wanted, comparison, precision)
+                error = _error(got[name], wanted, turn.get(name))
+                allowed = allowed_for(wanted, comparison, precision)
                 rows.append(ParityRow(name, batch, name_of_run, error, allowed, repeatable=True))
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
@@ -206,30 +201,27 @@ def compare(
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
 
 
+def _open_to_rounding(
+    function: InferenceFunction, expected: Arrays, comparison: Comparison, precision: str
+) -> Arrays:
+    """Return which decisions an allowed error of the outputs may turn, by the name."""
+    if function.decided is None or not function.added:
+        return {}
+    allowed = {name: allowed_for(x, comparison, precision) for name, x in expected.items()}
+    return function.decided.open_to_rounding(expected, allowed)
+
+
+def _error(got: np.ndarray, wanted: np.ndarray, turned: np.ndarray | None) -> float:
+    """Return the largest difference; decisions that rounding may turn are left out."""
+    if turned is not None and turned.shape == got.shape == wanted.shape:
+        got = np.where(turned, wanted, got)
+    return largest_error(got, wanted)
+
+
 def _identical(left: np.ndarray, right: np.ndarray) -> bool:
     if left.dtype.kind == "O":  # strings, of which an array holds the addresses
         return bool(np.array_equal(left, right))
     return left.shape == right.shape and left.tobytes() == right.tobytes()
-
-
-def lowest_precision(model: keras.Model) -> str:
-    """Return the least precise dtype that a layer of `model` computes in."""
-    names = list(TOLERANCE)
-    used = {layer.compute_dtype for layer in parts(model)} & set(names)
-    return max(used, key=names.index, default="float32")
-
-
-def _allowed(wanted: np.ndarray, comparison: Comparison, precision: str) -> float:
-    names = list(TOLERANCE)
-    if wanted.dtype.name not in names:
-        return 0.0
-    # An output of float32 is no better than the float16 that it was computed in.
-    atol, rtol = TOLERANCE[max(wanted.dtype.name, precision, key=names.index)]
-    atol = atol if comparison.atol is None else comparison.atol
-    rtol = rtol if comparison.rtol is None else comparison.rtol
-    values = np.abs(wanted.astype("float64"))
-    finite = values[np.isfinite(values)]
-    return float(atol + rtol * finite.max(initial=0.0))
 
 
 def compare_models(function: InferenceFunction, comparison: Comparison) -> tuple[ParityRow, ...]:
@@ -244,7 +236,7 @@ def compare_models(function: InferenceFunction, comparison: Comparison) -> tuple
     for batch, inputs, expected in trial_inputs(function, comparison.seed):
         for name, wanted in function.elsewhere(inputs).items():
             error = largest_error(expected[name], wanted)
-            allowed = _allowed(wanted, comparison, precision)
+            allowed = allowed_for(wanted, comparison, precision)
             row = ParityRow(name, batch, "TensorFlow", error, allowed, repeatable=True)
             rows.append(replace(row, model_on=function.backend_elsewhere))
     return tuple(rows)

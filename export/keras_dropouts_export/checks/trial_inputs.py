@@ -12,7 +12,7 @@ from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.chosen_trials import chosen_trials
 from keras_dropouts_export.checks.input_domains import Domain, input_domains
 from keras_dropouts_export.checks.trial_sizes import OneTrial, Sizes, candidate_sizes
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.tracing.inference_function import InferenceFunction, TensorInfo
 
 BATCH_SIZES = (1, 2, 7)
@@ -57,7 +57,7 @@ def _accepted_sizes(function: InferenceFunction, batch: int, domains: dict[str, 
                 ]
             # Too short for the model, most often; a user's own `call` may raise anything.
             except Exception as error:  # noqa: BLE001
-                problems.append(str(error))
+                problems.append(said_by(error))
                 break
             if all(numbers):
                 return each

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 Shape = tuple[int | None, ...]
 
 # Pairs of sizes of a dynamic dimension; the first pair that a model takes is used. One size twice
-# is for a model that takes one length only. By the rank of the largest input.
-_SEQUENCES = ((12, 17), (64, 96), (32, 64), (4, 6), (2, 3), (224, 256), (4000, 4800))  # and sound
+# is for a model that takes one length only. By the rank of the largest input. Sound is long, and
+# shorter pairs stand first, as the cost of attention grows with the square of a length.
+_SEQUENCES = ((12, 17), (64, 96), (32, 64), (4, 6), (2, 3), (224, 256), (1000, 1200), (4000, 4800))
 _IMAGES = ((64, 96), (32, 64), (224, 256), (12, 17), (8, 12), (4, 6))
 # Frames of images, which a recurrent layer sums over, and volumes.
 _FRAMES = ((4, 6), (8, 12), (16, 24), (32, 48), (64, 96))

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_dropouts.arguments import check_positive, invalid
+from keras_dropouts.noise.row_seeds import row_seeds
 from keras_dropouts_export.checks.artifact_process import Apart, Runtime
+from keras_dropouts_export.checks.coverage import CoverageRow, covered
 from keras_dropouts_export.checks.loss import allowed_in
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.decided_outputs import DecidedOutputs
 from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.monte_carlo.sampled_function import sampled_function
 from keras_dropouts_export.options import Comparison, MonteCarlo
 from keras_dropouts_export.other_backends import Caller, is_elsewhere, on_tensorflow
+from keras_dropouts_export.tracing.deciding_function import deciding
 from keras_dropouts_export.tracing.inference_function import (
+    InferenceFunction,
     inference_function,
     served_signature,
 )
@@ -33,6 +39,7 @@ def verify(
     *,
     input_signature: Any = None,
     sample_inputs: Any = None,
+    y: Any = None,
     second_process: bool = False,
     atol: float | None = None,
     rtol: float | None = None,
@@ -60,6 +67,10 @@ def verify(
         path: An artifact of any format that this package exports.
         input_signature: As for `export_onnx`.
         sample_inputs: As for `export_onnx`.
+        y: None, or the labels of `sample_inputs`, for an artifact with a calibration: the report
+            says the coverage of its sets and intervals on them, and the risk of what it accepts,
+            with exact binomial intervals. Classes are integers, and for several outputs it is a
+            dict of labels by the names of the outputs.
         second_process: As for `export_saved_model`; the other formats have it in their runtimes,
             which know nothing of the model.
         atol: Absolute tolerance, a finite number not below 0; None takes the one of the dtype, or
@@ -95,6 +106,8 @@ def verify(
     """
     comparison = Comparison(atol, rtol, seed, second_process)
     samples = SampleInputs.asked_for(sample_inputs)
+    if y is not None and samples is None:
+        raise invalid("y", "None without `sample_inputs`, whose labels they are", type(y).__name__)
     if time_limit is not None:
         check_positive(time_limit, "time_limit")
     if isinstance(path, (str, os.PathLike)):
@@ -112,10 +125,11 @@ def verify(
             comparison=comparison,
             time_limit=time_limit,
             providers=asked,
+            y=y,
         )
         return report
     return _verified(
-        model, None, None, path, input_signature, samples, comparison, time_limit, asked
+        model, None, None, path, input_signature, samples, comparison, time_limit, asked, y
     )
 
 
@@ -144,6 +158,7 @@ def _verified(
     comparison: Comparison,
     time_limit: float | None,
     providers: tuple[str, ...] | None,
+    y: Any,
 ) -> ParityReport:
     place = Path(path)
     home = format_at(path)
@@ -151,15 +166,38 @@ def _verified(
     if time_limit is not None:
         found = Apart(place.absolute(), time_limit, providers)
     plain = inference_function(model, signature, samples)
+    comparison = allowed_in(found.precision_in(place.absolute()), comparison)
+    text, said = found.sampling_in(place.absolute()), found.decided_in(place.absolute())
+    if said is not None:
+        decided = DecidedOutputs.from_json(said, str(path))
+        decided = decided.of({each.name: each.shape for each in plain.outputs})
+        plain = deciding(plain, decided) if text is None else replace(plain, decided=decided)
     if caller is not None:
         plain = caller.predicting(plain)
-    comparison = allowed_in(found.precision_in(place.absolute()), comparison)
-    text = found.sampling_in(place.absolute())
     if text is None:
-        return compare(plain, place.absolute(), comparison, str(path), found)
-    sampling = MonteCarlo.from_json(text, str(path))
-    sampled = sampled_function(plain, sampling)
-    if caller is not None:
-        sampled = caller.sampling(sampled, sampling)
-    exported = Exported(plain, sampled, sampling)
-    return compare_samples(exported, place.absolute(), comparison, str(path), found)
+        served = plain
+        report = compare(plain, place.absolute(), comparison, str(path), found)
+    else:
+        sampling = MonteCarlo.from_json(text, str(path))
+        served = sampled_function(plain, sampling)
+        if caller is not None:
+            served = caller.sampling(served, sampling)
+        exported = Exported(plain, served, sampling)
+        report = compare_samples(exported, place.absolute(), comparison, str(path), found)
+    if y is None:
+        return report
+    return replace(report, coverage=_coverage(served, place.absolute(), found, y, comparison.seed))
+
+
+def _coverage(
+    served: InferenceFunction, path: Path, runtime: Runtime, y: Any, seed: int
+) -> tuple[CoverageRow, ...]:
+    """Return what the decisions of an artifact come to on the inputs that the user chose."""
+    if served.decided is None or served.chosen is None:
+        expected = "None: the artifact decides nothing that labels could be compared with"
+        raise invalid("y", expected, type(y).__name__)
+    inputs = dict(served.chosen)
+    if served.takes_seeds:
+        inputs[served.inputs[-1].name] = row_seeds(seed, len(next(iter(inputs.values()))))
+    run = next(iter(runtime.runs(path, served).values()))
+    return covered(served.decided, run(inputs), y)

@@ -7,6 +7,7 @@ from keras_dropouts_export import keras_free, requirements
 requirements.check("keras_dropouts_export.evaluation needs", ("onnxruntime", "numpy"), "score")
 
 # Each imports of its package only what stands before it.
+keras_free.prepare("keras_dropouts.entropy")
 for _name in (
     "given_prediction",
     "checked_arrays",
@@ -19,6 +20,7 @@ for _name in (
     "classification",
     "regression",
     "curves",
+    "served_decisions",
     "threshold",
     "pictures",
     "tables",

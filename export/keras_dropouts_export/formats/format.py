@@ -199,6 +199,10 @@ class Format(ABC):
         """Return how an artifact samples, as JSON text, None where it holds no dropout."""
         return None
 
+    def decided_in(self, path: Path) -> str | None:
+        """Return what an artifact says of its outputs beside them, as JSON text, or None."""
+        return None
+
     def self_test_in(self, path: Path) -> str | None:
         """Return the self-test that an artifact carries, as JSON text, None where it has none."""
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_dropouts_export.errors import ExportError
+from keras_dropouts_export.errors import ExportError, said_by
 from keras_dropouts_export.tracing.predictions import predicted
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
 
@@ -22,7 +22,7 @@ def check_same_predictions(new: keras.Model, model: keras.Model, samples: Sample
         wanted = predicted(model, signature, arrays)
     except Exception as error:  # whatever a user's own `call` may raise
         raise ExportError(
-            f"Model {model.name!r} does not take the `sample_inputs`: {error}"
+            f"Model {model.name!r} does not take the `sample_inputs`: {said_by(error)}"
         ) from error
     got = predicted(new, signature, arrays)
     for i, (one, other) in enumerate(zip(got, wanted, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from keras import ops
 
-from keras_dropouts.monte_carlo.prediction import entropy
+from keras_dropouts.entropy import entropy
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.options import MonteCarlo
 

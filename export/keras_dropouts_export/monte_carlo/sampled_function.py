@@ -16,10 +16,11 @@ from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.monte_carlo.reduced_samples import reduced
 from keras_dropouts_export.options import MonteCarlo
+from keras_dropouts_export.tracing.concrete_functions import traced
+from keras_dropouts_export.tracing.deciding_function import decisions
 from keras_dropouts_export.tracing.inference_function import (
     InferenceFunction,
     TensorInfo,
-    traced,
 )
 from keras_dropouts_export.tracing.signature import Signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import in_place_of, with_weight_inputs
@@ -60,6 +61,8 @@ def sampled_function(
     seeded = with_weight_inputs(_with_seed(plain.signature, split.as_one), weights)
     dtypes = [each.dtype for each in plain.outputs]
     names: list[str] = []
+    added_names: list[str] = []
+    decided = plain.decided
 
     def flat(*arguments: Tensor) -> list[Tensor]:
         with in_place_of(weights, arguments[own:]):
@@ -70,7 +73,9 @@ def sampled_function(
                 for info, samples in zip(plain.outputs, made, strict=True)
                 for what, x in reduced(samples, sampling).items()
             }
-        names[:] = outputs
+            added = {} if decided is None else decisions(decided, outputs)
+        names[:], added_names[:] = [*outputs, *added], list(added)
+        outputs |= added
         return [tf.identity(x) for x in outputs.values()]
 
     def eager(arguments: list[Tensor]) -> list[Tensor]:
@@ -98,6 +103,8 @@ def sampled_function(
         signature_key=SIGNATURE_KEY,
         takes_seeds=not weights,
         shared_draws={} if sampling.fixed_masks else shared_draws(split),
+        decided=decided,
+        added=tuple(added_names),
     )
 
 

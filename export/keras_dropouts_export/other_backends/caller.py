@@ -32,7 +32,7 @@ class Caller:
 
         def elsewhere(inputs: Arrays) -> Arrays:
             made = self.ask("predict", [inputs[each.name] for each in plain.inputs])
-            return {each.name: x for each, x in zip(plain.outputs, made, strict=True)}
+            return {each.name: x for each, x in zip(plain.own_outputs, made, strict=True)}
 
         return replace(plain, elsewhere=elsewhere, backend_elsewhere=self.backend)
 
@@ -47,7 +47,7 @@ class Caller:
                 for samples in drawn
                 for x in reduced(tf.convert_to_tensor(samples), sampling).values()
             ]
-            return {each.name: x.numpy() for each, x in zip(sampled.outputs, made, strict=True)}
+            return {each.name: x.numpy() for each, x in zip(sampled.own_outputs, made, strict=True)}
 
         if not sampling.seeded:
             return sampled

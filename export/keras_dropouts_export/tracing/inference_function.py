@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,23 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from keras_dropouts.keras_internals.graphs import graph_of, inbound_nodes, is_graph, made_by
-from keras_dropouts.keras_internals.patching import restored_after_calls
-from keras_dropouts.keras_internals.scans import traceable_scans
 from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.surgery.batch_size import keeps_needless_batch_size
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.sources import is_removable
 from keras_dropouts.types import Tensor
-from keras_dropouts_export.errors import ExportError
-from keras_dropouts_export.tracing.inference_mode import (
-    inference_mode,
-    noise_off,
-    training_is_false,
-)
+from keras_dropouts_export.decided_outputs import DecidedOutputs
+from keras_dropouts_export.tracing.concrete_functions import traced
+from keras_dropouts_export.tracing.inference_mode import inference_mode, noise_off
 from keras_dropouts_export.tracing.sample_inputs import SampleInputs, known_signature
 from keras_dropouts_export.tracing.signature import Signature, unique_names
 from keras_dropouts_export.tracing.weight_inputs import taking_weights, with_weight_inputs
-from keras_dropouts_export.tracing.without_losses import losses_noted, without_losses
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ class InferenceFunction:
     with the model itself: it is what an artifact is compared with. `retrace` traces the function
     again with Keras variables as more inputs, in float32 where the interface was bfloat16. `chosen`
     are the inputs, by name, that a user wants it to be tried with, None where they are to be drawn.
-    `elsewhere` gives the outputs by name of the user's own model, where that runs in another
+    `elsewhere` gives the own outputs by name of the user's own model, where that runs in another
     process on another backend, `backend_elsewhere`.
     """
 
@@ -79,6 +72,16 @@ class InferenceFunction:
     signature_key: str = "serving_default"  # under which a SavedModel holds it
     takes_seeds: bool = False  # whether its last input is the seeds of the rows
     shared_draws: dict[str, str] = field(default_factory=dict)  # as `ExportReport` has them
+    forward: Callable[[list[Tensor]], Any] | None = None  # the model's structure of flat inputs
+    # What is said of the outputs beside them in an artifact, and the outputs of this function that
+    # say it: with Monte-Carlo dropout the function of samples has them, and not the plain one.
+    decided: DecidedOutputs | None = None
+    added: tuple[str, ...] = ()
+
+    @property
+    def own_outputs(self) -> tuple[TensorInfo, ...]:
+        """The outputs without those that are added."""
+        return tuple(each for each in self.outputs if each.name not in self.added)
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name, for inputs by name."""
@@ -147,9 +150,15 @@ def served_signature(
 
 
 def trace(
-    model: keras.Model, signature: Signature, forward: Callable[[list[Tensor]], Any]
+    model: keras.Model,
+    signature: Signature,
+    forward: Callable[[list[Tensor]], Any],
+    named: Callable[[Any, Any], list[str]] | None = None,
 ) -> InferenceFunction:
-    """Return the traced form of `forward`, which maps flat inputs to any structure of outputs."""
+    """Return the traced form of `forward`, which maps flat inputs to any structure of outputs.
+
+    named: makes the names of the outputs of the model and the structure, None: as the model does.
+    """
     structures: list[Any] = []
 
     def flat(*inputs: Tensor) -> list[Tensor]:
@@ -160,7 +169,7 @@ def trace(
     function = tf.function(flat, input_signature=signature.specs, autograph=False)
     with inference_mode(model):
         concrete = traced(function, model)
-    names = unique_names(output_names(model, structures[-1]), signature.names)
+    names = unique_names((named or output_names)(model, structures[-1]), signature.names)
     outputs = concrete.outputs
 
     def eager(inputs: list[Tensor]) -> list[Tensor]:
@@ -170,7 +179,7 @@ def trace(
 
     def retrace(weights: Sequence[Any]) -> InferenceFunction:
         with_weights = with_weight_inputs(signature.widened(), weights)
-        return trace(model, with_weights, taking_weights(forward, weights))
+        return trace(model, with_weights, taking_weights(forward, weights), named)
 
     return InferenceFunction(
         model=model,
@@ -184,42 +193,8 @@ def trace(
         ),
         outputs=tuple(_info(name, x) for name, x in zip(names, outputs, strict=True)),
         output_structure=structures[-1],
+        forward=forward,
     )
-
-
-def plain_function(model: keras.Model, signature: Signature) -> Any:
-    """Return the concrete function of `model(x, training=False)` as it is.
-
-    Only layers of this package are told not to train, as they draw at a rate of zero, too.
-    """
-    function = tf.function(
-        lambda *inputs: keras.tree.flatten(signature.call(model, list(inputs))),
-        input_signature=signature.specs,
-        autograph=False,
-    )
-    with restored_after_calls(model), training_is_false(BaseDropout):
-        return traced(function, model, with_losses=True)
-
-
-def traced(function: Any, model: keras.Model, with_losses: bool = False) -> Any:
-    """Return the concrete function of a tf.function that calls `model`.
-
-    with_losses: whether what only the losses of `add_loss` need is kept.
-
-    Raises:
-        ExportError: if it cannot be traced.
-    """
-    try:
-        with losses_noted() as losses, traceable_scans():
-            concrete = function.get_concrete_function()
-        return concrete if with_losses else without_losses(concrete, losses)
-    except Exception as error:  # whatever a user's own `call` may raise
-        said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
-        raise ExportError(
-            f"Model {model.name!r} cannot be traced with the inputs "
-            f"{[str(spec) for spec in function.input_signature]}: {said} Where these are not its "
-            f"inputs, pass `input_signature` or `sample_inputs`."
-        ) from error
 
 
 def _info(name: str, tensor: Any) -> TensorInfo:

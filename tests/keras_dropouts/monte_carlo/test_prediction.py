@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_dropouts import MonteCarloPrediction
-from keras_dropouts.monte_carlo.prediction import entropy
+from keras_dropouts.entropy import entropy
 
 
 def test_entropies_of_known_samples() -> None:

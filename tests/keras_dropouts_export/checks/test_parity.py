@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import keras_dropouts_export as kde
 from keras_dropouts_export.checks.largest_error import largest_error
-from keras_dropouts_export.checks.parity import TOLERANCE
+from keras_dropouts_export.checks.tolerances import TOLERANCE
 from runtimes import assert_serves
 from served import dense_model, graph_model
 

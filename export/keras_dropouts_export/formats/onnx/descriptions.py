@@ -23,6 +23,16 @@ _OF_SAMPLES = {
 }
 
 
+_DECIDED = {
+    "calibrated": "Output {name!r}, calibrated.{classes}",
+    "calibrated_std": "The standard deviation of output {name!r}, calibrated.",
+    "set": "Which classes are in the prediction set of output {name!r}.{classes}",
+    "lower": "The lower end of the prediction interval of output {name!r}.",
+    "upper": "The upper end of the prediction interval of output {name!r}.",
+    "accept": "Whether the prediction of output {name!r} is certain enough to be accepted.",
+}
+
+
 def describe(file: onnx.ModelProto, exported: Exported) -> None:
     """Write the texts into `file`, in place of those that speak of TensorFlow's graph."""
     for graph in subgraphs(file.graph):
@@ -55,17 +65,27 @@ def _seed(sampling: MonteCarlo, served: InferenceFunction) -> str:
 
 def _outputs(exported: Exported) -> dict[str, str]:
     """Return the text of each output by its name."""
-    names = [each.name for each in exported.plain.outputs]
+    names = [each.name for each in exported.plain.own_outputs]
     classes = {
         name: f" Classes along the last axis: {', '.join(labels)}."
         for name, labels in exported.labels.items()
     }
+    found = _decided(exported, names, classes)
     if exported.sampling is None:
-        return {name: f"Output {name!r} of the model.{classes.get(name, '')}" for name in names}
-    found = {}
+        of_model = {name: f"Output {name!r} of the model.{classes.get(name, '')}" for name in names}
+        return found | of_model
     for name in names:
         for ending, text in _OF_SAMPLES.items():
             shown = text.format(count=exported.sampling.samples, name=name)
             by_class = ending in ("samples", "mean", "std")
             found[f"{name}_{ending}"] = shown + (classes.get(name, "") if by_class else "")
     return found
+
+
+def _decided(exported: Exported, names: list[str], classes: dict[str, str]) -> dict[str, str]:
+    return {
+        f"{name}_{ending}": text.format(name=name, classes=classes.get(name, ""))
+        for name in names
+        for ending, text in _DECIDED.items()
+        if f"{name}_{ending}" in exported.served.added
+    }

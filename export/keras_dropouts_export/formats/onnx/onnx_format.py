@@ -134,6 +134,9 @@ class OnnxFormat(Format):
     def sampling_in(self, path: Path) -> str | None:
         return onnx_writer.sampling_in(onnx_audit.load(path))
 
+    def decided_in(self, path: Path) -> str | None:
+        return onnx_writer.decided_in(onnx_audit.load(path))
+
     def self_test_in(self, path: Path) -> str | None:
         return onnx_writer.self_test_in(onnx_audit.load(path))
 

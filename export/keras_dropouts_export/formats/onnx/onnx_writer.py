@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx
 
+from keras_dropouts_export.decided_outputs import CALIBRATION
 from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.onnx import large_weights
 from keras_dropouts_export.formats.onnx.descriptions import LABELS, describe
@@ -65,6 +66,8 @@ def _metadata(exported: Exported) -> dict[str, str]:
     found = {"keras_dropouts.versions": json.dumps(versions())}
     if exported.self_test is not None:
         found[SELF_TEST] = exported.self_test
+    if exported.served.decided is not None:
+        found[CALIBRATION] = exported.served.decided.to_json()
     if exported.labels:
         found[LABELS] = json.dumps(exported.labels)
     if exported.sampling is None:
@@ -84,6 +87,11 @@ def put_self_test(path: Path, text: str) -> None:
 def self_test_in(model: onnx.ModelProto) -> str | None:
     """Return the self-test that a file carries, as JSON text, None where it has none."""
     return {each.key: each.value for each in model.metadata_props}.get(SELF_TEST)
+
+
+def decided_in(model: onnx.ModelProto) -> str | None:
+    """Return what a file says of its outputs beside them, as JSON text, or None."""
+    return {each.key: each.value for each in model.metadata_props}.get(CALIBRATION)
 
 
 def sampling_in(model: onnx.ModelProto) -> str | None:

@@ -67,3 +67,7 @@ class SavedModelFormat(Format):
     def sampling_in(self, path: Path) -> str | None:
         loaded = saved_model_runtime.load(path)
         return loaded.monte_carlo().numpy().decode() if hasattr(loaded, "monte_carlo") else None
+
+    def decided_in(self, path: Path) -> str | None:
+        loaded = saved_model_runtime.load(path)
+        return loaded.calibration().numpy().decode() if hasattr(loaded, "calibration") else None

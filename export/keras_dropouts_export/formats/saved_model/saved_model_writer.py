@@ -58,6 +58,9 @@ def write_saved_model(exported: Exported, folder: Path) -> None:
     if exported.sampled is not None and exported.sampling is not None:
         key = exported.sampled.signature_key
         signatures[key] = _add_samples(module, exported, exported.sampling.to_json())
+    if exported.served.decided is not None:
+        decided = exported.served.decided.to_json()
+        module.calibration = tf.function(lambda: tf.constant(decided), input_signature=[])
     try:
         tf.saved_model.save(module, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
