@@ -1,10 +1,10 @@
-"""Holds what conformal prediction found: the thresholds of prediction sets and of intervals."""
+"""Holds what conformal prediction found for classes: the thresholds of prediction sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from keras import ops
@@ -18,7 +18,17 @@ from keras_dropouts.uncertainty.served_decisions import from_json, readable, to_
 
 ANY = -1  # the `samples` of what was fitted on an array, of which nobody knows how it was made
 
-Fitted = TypeVar("Fitted", "ConformalSets", "ConformalIntervals")
+
+class Refittable(Protocol):
+    """A decision for the mean of so many samples that may know how to be fitted again."""
+
+    @property
+    def samples(self) -> int | None: ...
+    @property
+    def refit(self) -> Callable[[int | None], Any] | None: ...
+
+
+Fitted = TypeVar("Fitted", bound=Refittable)
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,9 @@ class ConformalSets:
     def __call__(self, prediction: Any, output: str | None = None) -> np.ndarray:
         """Return which classes are in the set of each row, booleans of shape (..., C)."""
         p = class_probabilities(read(prediction, output).mean)
+        if p.shape[-1] != self.classes:
+            expected = f"probabilities of {self.classes} classes, as it was fitted on"
+            raise invalid("prediction", expected, f"shape {p.shape}")
         return np.asarray(self.served(p)["set"])
 
     @property
@@ -123,89 +136,7 @@ class ConformalSets:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sets as JSON can hold them."""
-        return {"kind": "conformal_sets", **_known(self)}
-
-
-@dataclass(frozen=True)
-class ConformalIntervals:
-    """Intervals of numbers, in which the true one is with the probability `coverage` or more.
-
-    That is the probability over calibration rows and a new row of the same kind together. It is
-    called on a prediction as `evaluate` takes it (with "scaled" one that has a standard deviation,
-    or `std`) and returns (lower, upper).
-
-    coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
-    std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
-    the ends have the last axis 1); threshold: the score; samples, rows: as in `ConformalSets`.
-
-    Example:
-
-    >>> import numpy as np
-    >>> import keras_dropouts as kd
-    >>> numbers = np.array([1.0, 2.0, 3.0, 4.0])
-    >>> intervals = kd.uncertainty.conformal(numbers, y=numbers + 0.5, coverage=0.75)
-    >>> intervals(numbers[:2])
-    (array([0.5, 1.5]), array([1.5, 2.5]))
-    """
-
-    coverage: float
-    method: str
-    threshold: float
-    samples: int | None = None
-    rows: int = 0
-    refit: Callable[[int | None], ConformalIntervals] | None = field(
-        default=None, compare=False, repr=False
-    )
-
-    def __call__(
-        self, prediction: Any, std: Any = None, output: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lower and the upper ends, of the shape of the mean."""
-        given = read(prediction, output)
-        spread = given.std if std is None else np.asarray(std)
-        if spread is None and given.samples is not None:
-            spread = np.std(given.samples, axis=0, dtype="float64")
-        if self.method == "scaled" and spread is None:
-            raise invalid("std", "standard deviations, or a prediction with samples", None)
-        found = self.served(given.mean, spread)
-        return found["lower"], found["upper"]
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What it is a function of beside the mean; see `ServedDecision`."""
-        return frozenset({"std"} if self.method == "scaled" else ())
-
-    def served(
-        self, mean: Any, std: Any = None, mutual_information: Any = None, xp: Any = np
-    ) -> dict[str, Any]:
-        """Return {"lower": ..., "upper": ...}; see `ServedDecision`."""
-        if self.method == "quantile":
-            return {
-                "lower": mean[..., :1] - self.threshold,
-                "upper": mean[..., 1:] + self.threshold,
-            }
-        half = std * self.threshold if self.method == "scaled" else self.threshold
-        return {"lower": mean - half, "upper": mean + half}
-
-    def margin(
-        self, mean: Any, std: Any = None, mutual_information: Any = None
-    ) -> dict[str, np.ndarray]:
-        """Return nothing: no decision is made; see `ServedDecision`."""
-        return {}
-
-    def for_samples(self, samples: int | None) -> ConformalIntervals:
-        """Return the intervals for the mean of so many samples; see `ServedDecision`."""
-        return fitted_for(self, samples)
-
-    def check(self, shape: tuple[int | None, ...], name: str) -> None:
-        """Raise a clear error where an output of this shape is no pair of quantiles."""
-        if self.method == "quantile" and (len(shape) < 2 or shape[-1] != 2):
-            expected = f"what fits output {name!r}, of shape {shape}: two quantiles have two units"
-            raise invalid("calibration", expected, self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the intervals as JSON can hold them."""
-        return {"kind": "conformal_intervals", **_known(self)}
+        return {"kind": "conformal_sets", **known_of(self)}
 
 
 def fitted_for(decision: Fitted, samples: int | None) -> Fitted:
@@ -222,10 +153,12 @@ def fitted_for(decision: Fitted, samples: int | None) -> Fitted:
         way_out = "Make it by `conformal(model, x, y, ...)`, which keeps the data to fit it again."
         expected = f"conformal prediction that was fitted on {wanted}: coverage holds for these"
         raise invalid("calibration", expected, f"one fitted on {made}", way_out)
-    return decision.refit(samples)
+    found: Fitted = decision.refit(samples)
+    return found
 
 
-def _known(decision: Any) -> dict[str, Any]:
+def known_of(decision: Any) -> dict[str, Any]:
+    """Return the fields of a decision as JSON can hold them."""
     found = {k: x for k, x in vars(decision).items() if k != "refit"}
     scale = found.get("calibration")
     if scale is not None:
@@ -241,9 +174,4 @@ def _sets(given: dict[str, Any]) -> ConformalSets:
     return replace(ConformalSets(0.5, "lac", (0.0,)), **known)
 
 
-def _intervals(given: dict[str, Any]) -> ConformalIntervals:
-    return ConformalIntervals(**{k: x for k, x in given.items() if k != "kind"})
-
-
 readable("conformal_sets", _sets)
-readable("conformal_intervals", _intervals)
