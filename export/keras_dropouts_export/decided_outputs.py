@@ -68,28 +68,27 @@ class DecidedOutputs:
         if unknown:
             raise invalid("calibration", f"names of outputs, which are {sorted(shapes)}", unknown)
         for name, decisions in found.items():
+            taken = set(shapes)
             for each in decisions:
                 each.check(shapes[name], name)
+                added = {f"{name}_{ending}" for ending in each.endings}
+                if added & taken:
+                    expected = f"what adds one output {min(added & taken)!r}"
+                    raise invalid("calibration", expected, list(decisions))
+                taken |= added
         return DecidedOutputs(found)
 
     def served(self, outputs: dict[str, Any], xp: Any) -> dict[str, Any]:
         """Return the outputs that are added to `outputs`, by name.
 
         xp: NumPy, or `keras.ops` for tensors.
-
-        Raises:
-            ValueError: if two of them have one name.
         """
         found: dict[str, Any] = {}
         for name, decisions in self.by_output.items():
             known = _known(outputs, name, decisions, xp)
             for decision in decisions:
-                for suffix, value in decision.served(*known, xp=xp).items():
-                    added = f"{name}_{suffix}"
-                    if added in found or added in outputs:
-                        expected = f"what adds one output {added!r}"
-                        raise invalid("calibration", expected, list(decisions))
-                    found[added] = value
+                for ending, value in decision.served(*known, xp=xp).items():
+                    found[f"{name}_{ending}"] = value
         return found
 
     def open_to_rounding(self, outputs: Arrays, allowed: dict[str, float]) -> Arrays:
@@ -103,8 +102,8 @@ class DecidedOutputs:
             sources = (name, f"{name}_mean", f"{name}_samples")
             tolerance = _LOOSER * next(allowed[each] for each in sources if each in allowed)
             for decision in decisions:
-                for suffix, margin in decision.margin(*known).items():
-                    found[f"{name}_{suffix}"] = margin <= tolerance
+                for ending, margin in decision.margin(*known).items():
+                    found[f"{name}_{ending}"] = margin <= tolerance
         return found
 
     def to_json(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from keras_dropouts.html_tables import table, verdict
 from keras_dropouts_export.printable import printable, printable_lines
 
 
@@ -54,6 +55,22 @@ class DoctorReport:
             ]
             lines.append(f"    {each.fix}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the findings as a table for a notebook."""
+        head = verdict(
+            printable(self.model),
+            self.ok,
+            "a plain Keras export serves what predict does",
+            f"a plain Keras export gets {len(self.findings)} things wrong",
+        )
+        if self.ok:
+            return head
+        lines = [
+            (printable(each.path), each.layer, each.problem, printable_lines(each.why), each.fix)
+            for each in self.findings
+        ]
+        return head + table(("path", "layer", "problem", "why", "way out"), lines)
 
     def to_json(self) -> str:
         """Return the report as JSON text."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from keras_dropouts.html_tables import folded, table, verdict
 from keras_dropouts_export.checks.audit import AuditReport
 from keras_dropouts_export.checks.loss import LossReport
 from keras_dropouts_export.checks.parity import ParityReport
@@ -67,6 +68,20 @@ class ExportReport:
         parts = [self.audit, self.parity, *([self.loss] if self.loss else [])]
         lines += [f"  {line}" for part in parts for line in str(part).splitlines()]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the report for a notebook: the summary, and all of it when it is clicked."""
+        kept = f"kept, for {self.samples} samples" if self.samples else "taken out"
+        lines = [
+            ("format", self.description),
+            ("size", f"{self.bytes:,} bytes"),
+            ("inputs", "; ".join(printable(each) for each in self.inputs)),
+            ("outputs", "; ".join(printable(each) for each in self.outputs)),
+            (f"dropout {kept}", len(self.stripped)),
+            ("largest difference from the model", f"{self.parity.max_abs_error:.3g}"),
+        ]
+        head = verdict(printable(self.path), self.ok, "verified", "not verified")
+        return head + table(("what", "value"), lines) + folded("All of the report", str(self))
 
     def to_json(self) -> str:
         """Return the report as JSON text."""

@@ -5,6 +5,7 @@ from keras_dropouts.layers.base import BaseDropout
 from keras_dropouts.layers.concrete_dropout import ConcreteDropout
 from keras_dropouts.layers.concrete_regularizers import concrete_regularizers
 from keras_dropouts.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock3D
+from keras_dropouts.layers.drop_block_any_rank import DropBlock
 from keras_dropouts.layers.drop_connect import DropConnect
 from keras_dropouts.layers.drop_path import DropPath, depth_rates
 from keras_dropouts.layers.embedding_dropout import EmbeddingDropout
@@ -22,6 +23,7 @@ from keras_dropouts.layers.zoneout import Zoneout
 __all__ = [
     "BaseDropout",
     "ConcreteDropout",
+    "DropBlock",
     "DropBlock1D",
     "DropBlock2D",
     "DropBlock3D",

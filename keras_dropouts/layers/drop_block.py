@@ -71,7 +71,9 @@ _SHARED_DOCSTRING = """
     """
 
 
-class _DropBlock(BaseDropout):
+class DropBlockBase(BaseDropout):
+    """What the DropBlock layers of all ranks share."""
+
     spatial_rank: int
 
     def __init__(
@@ -194,7 +196,7 @@ def _documented(shape: str, example: str) -> Callable[[_Class], _Class]:
 
 @register
 @_documented("(batch, steps, channels)", "(4, 28, 8)")
-class DropBlock1D(_DropBlock):
+class DropBlock1D(DropBlockBase):
     """DropBlock for sequences: dropout of runs of time steps."""
 
     spatial_rank = 1
@@ -202,7 +204,7 @@ class DropBlock1D(_DropBlock):
 
 @register
 @_documented("(batch, height, width, channels)", "(4, 14, 14, 8)")
-class DropBlock2D(_DropBlock):
+class DropBlock2D(DropBlockBase):
     """DropBlock for images: dropout of rectangles of a feature map."""
 
     spatial_rank = 2
@@ -210,7 +212,7 @@ class DropBlock2D(_DropBlock):
 
 @register
 @_documented("(batch, depth, height, width, channels)", "(4, 8, 8, 8, 2)")
-class DropBlock3D(_DropBlock):
+class DropBlock3D(DropBlockBase):
     """DropBlock for volumes: dropout of boxes of a feature map."""
 
     spatial_rank = 3

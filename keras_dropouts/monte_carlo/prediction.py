@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.entropy import entropy
+from keras_dropouts.monte_carlo.prediction_picture import prediction_html
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,11 @@ class MonteCarloPrediction:
         what, held = ("samples", self.samples) if self.moments is None else ("mean", self.mean)
         shapes = keras.tree.map_structure(lambda x: x.shape, held)
         return f"MonteCarloPrediction({what} of shape {shapes}, seed={self.seed})"
+
+    def _repr_html_(self) -> str:
+        """Return mean and spread of the first rows as a small picture for a notebook."""
+        mean, std = (keras.tree.flatten(each) for each in (self.mean, self.std))
+        return prediction_html(repr(self), mean, std)
 
 
 def _probabilities(samples: np.ndarray) -> np.ndarray:

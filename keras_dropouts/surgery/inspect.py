@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import keras
 
+from keras_dropouts import html_tables
 from keras_dropouts.arguments import invalid
 from keras_dropouts.surgery.always_on import always_on
 from keras_dropouts.surgery.sources import NoiseSource, noise_sources
@@ -50,6 +51,15 @@ class DropoutTable(tuple[DropoutRow, ...]):
         return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook."""
+        if not self:
+            return html_tables.paragraph("no dropout")
+        on = any(row.always_on for row in self)
+        head = ["path", "layer", "rate now", "schedule", "learned", *(["always on"] if on else [])]
+        lines = [[*_cells(row), *([_yes(row.always_on)] if on else [])] for row in self]
+        return html_tables.table(head, lines)
 
 
 def _cells(row: DropoutRow) -> tuple[str, ...]:

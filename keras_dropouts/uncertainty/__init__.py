@@ -2,8 +2,8 @@
 
 from keras_dropouts.uncertainty.calibrate import calibrate
 from keras_dropouts.uncertainty.conformal import conformal
-from keras_dropouts.uncertainty.conformal_decisions import ConformalSets
 from keras_dropouts.uncertainty.conformal_intervals import ConformalIntervals
+from keras_dropouts.uncertainty.conformal_sets import ConformalSets
 from keras_dropouts.uncertainty.detection import out_of_distribution
 from keras_dropouts.uncertainty.ensemble import ensemble
 from keras_dropouts.uncertainty.evaluate import evaluate

@@ -53,6 +53,11 @@ class Calibration(keras.layers.Layer):
         return input_shape
 
     @property
+    def endings(self) -> tuple[str, ...]:
+        """How the output of an artifact ends that has it; see `ServedDecision`."""
+        return (self.ending,)
+
+    @property
     def needs(self) -> frozenset[str]:
         """What it is a function of beside the mean; see `ServedDecision`."""
         return frozenset()

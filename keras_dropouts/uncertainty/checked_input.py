@@ -15,7 +15,13 @@ from keras_dropouts.uncertainty.checked_arrays import (
     sums_to_one,
     whole_labels,
 )
-from keras_dropouts.uncertainty.given_prediction import Given, described, numbers, read
+from keras_dropouts.uncertainty.given_prediction import (
+    Given,
+    described,
+    middle_of_quantiles,
+    numbers,
+    read,
+)
 from keras_dropouts.uncertainty.kept_rows import (
     kept,
     rows_of,
@@ -75,14 +81,17 @@ class Values:
 def kind_of(given: Given, y: Any, kind: str | None = None) -> str:
     """Return "classification" or "regression": `kind`, or what labels and shapes tell.
 
-    Labels without the last axis of the outputs are classes, and so are one-hot labels and, with one
-    output, labels of 0 and 1. All else are numbers to predict.
+    What has a set is a class, and what has an interval is a number. Labels without the last axis of
+    the outputs are classes, and so are one-hot labels and, with one output, labels of 0 and 1. All
+    else are numbers to predict.
 
     Raises:
         ValueError: if labels and prediction do not tell.
     """
     if kind is not None:
         return str(check_choice(kind, "kind", KINDS))
+    if {"set", "accept", "lower"} & given.served.keys():
+        return KINDS["lower" in given.served]
     mean, y = given.mean, numbers(y, "y", finite=False)
     binary = bool(np.isin(y, (0, 1)).all())
     inside = bool(mean.min() >= 0.0 and mean.max() <= 1.0)
@@ -183,6 +192,7 @@ def checked_values(
         ValueError: naming the argument that does not fit.
     """
     given = prediction if isinstance(prediction, Given) else read(prediction, output)
+    given = middle_of_quantiles(given)
     truth = numbers(y, "y", finite=False)
     mean = given.mean
     if not same_shape(truth.shape, mean.shape):

@@ -19,7 +19,6 @@ from keras_dropouts.arguments import (
 from keras_dropouts.uncertainty.calibrate import predicted
 from keras_dropouts.uncertainty.calibration_layer import Calibration
 from keras_dropouts.uncertainty.checked_input import checked_classes, checked_values, kind_of
-from keras_dropouts.uncertainty.conformal_decisions import ANY, ConformalSets
 from keras_dropouts.uncertainty.conformal_intervals import ConformalIntervals
 from keras_dropouts.uncertainty.conformal_scores import (
     INTERVALS,
@@ -28,6 +27,8 @@ from keras_dropouts.uncertainty.conformal_scores import (
     set_scores,
     threshold_of,
 )
+from keras_dropouts.uncertainty.conformal_sets import ConformalSets
+from keras_dropouts.uncertainty.fitted_again import ANY
 from keras_dropouts.uncertainty.given_prediction import Given, described, numbers, read
 
 _SAMPLES = 32  # of a model whose standard deviation is needed

@@ -1,4 +1,4 @@
-"""Holds what conformal prediction found for numbers: the thresholds of intervals."""
+"""Holds the thresholds of prediction intervals that conformal prediction found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.uncertainty.conformal_decisions import fitted_for, known_of
+from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
 from keras_dropouts.uncertainty.given_prediction import read
 from keras_dropouts.uncertainty.served_decisions import readable
 
@@ -61,6 +61,11 @@ class ConformalIntervals:
         self.check(given.mean.shape, output or "prediction")
         found = self.served(given.mean, spread)
         return found["lower"], found["upper"]
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """How the outputs of an artifact end that have it; see `ServedDecision`."""
+        return ("lower", "upper")
 
     @property
     def needs(self) -> frozenset[str]:

@@ -66,7 +66,7 @@ def out_of_distribution(in_scores: Any, out_scores: Any) -> dict[str, float]:
 def _detected(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how many of each are detected at every threshold, from none to all, float64."""
     scores = np.concatenate([positives, negatives])
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     ordered = scores[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
     hits = np.cumsum(order < len(positives))[ends]

@@ -76,7 +76,7 @@ def evaluate(
     - `calibration_error`: the mean of |p - share of y below the quantile p| over p = 0.01 ... 0.99
       (Kuleshov et al., 2018, with the absolute value).
     - `interval_coverage` and `interval_width`, where the outputs of an artifact have `<name>_lower`
-      and `<name>_upper`.
+      and `<name>_upper`. Of an output of two quantiles the prediction is their middle.
 
     Args:
         prediction: Probabilities or numbers as an array or tensor of shape (N, ...); a
@@ -87,7 +87,8 @@ def evaluate(
         y: Classes from 0 on, of the shape of the outputs without the last axis, or one-hot; or
             numbers of the shape of the outputs.
         kind: "classification" or "regression"; None tells it from labels and shapes.
-        output: Which output is meant, by name or number, where the model has several.
+        output: Which output is meant, by name or number, where the model has several. Of a file
+            with a calibration, `<name>_calibrated` is the calibrated output; `<name>` is not.
         std: The standard deviation of numbers, of the shape of `y`, where `prediction` is an array.
         noise: The standard deviation of the noise in the data, which Monte-Carlo samples do not
             have in them: s^2 is then theirs plus its square.

@@ -11,6 +11,7 @@ import numpy as np
 from keras_dropouts.arguments import invalid
 
 _ENDINGS = ("mean", "std", "samples", "mutual_information")  # of outputs of one name
+_CALIBRATED = "_calibrated"
 SERVED = ("set", "lower", "upper", "accept")  # what a calibration adds to an artifact
 _OTHERS = ("entropy", "expected_entropy", "calibrated", "calibrated_std", *SERVED)
 
@@ -40,7 +41,8 @@ def read(prediction: Any, output: str | None = None, argument: str = "prediction
             reduced to moments; or a dict of arrays by name, as onnxruntime and `OnnxScorer` give
             them: `<name>`, or `<name>_mean` and `<name>_std`, or `<name>_samples` of shape
             (batch, samples, ...).
-        output: The name of the output that is meant, where the model has several.
+        output: The name of the output that is meant, where the model has several;
+            `<name>_calibrated` is that as the calibration in its file has it.
         argument: What the error calls the prediction.
 
     Raises:
@@ -122,6 +124,10 @@ def _of_outputs(outputs: Mapping[str, Any], output: str | None, argument: str) -
     names = output_names(outputs)
     if output is None and len(names) == 1:
         output = names[0]
+    stem = str(output).removesuffix(_CALIBRATED)
+    added = {f"{stem}{_CALIBRATED}", f"{stem}{_CALIBRATED}_std"} & set(outputs)
+    if output not in names and stem in names and added:
+        return _calibrated(_of_outputs(outputs, stem, argument), outputs, stem, argument)
     if output not in names:
         raise invalid("output", f"the name of one output, out of {names}", output)
     parts = {
@@ -147,6 +153,29 @@ def _of_outputs(outputs: Mapping[str, Any], output: str | None, argument: str) -
         if f"{output}_{each}" in outputs
     }
     return Given(mean, parts.get("std"), samples, parts.get("mutual_information"), served)
+
+
+def _calibrated(given: Given, outputs: Mapping[str, Any], stem: str, argument: str) -> Given:
+    """Return an output as the calibration in its file has it: its mean, or its deviation."""
+    mean, std = outputs.get(f"{stem}{_CALIBRATED}"), outputs.get(f"{stem}{_CALIBRATED}_std")
+    return Given(
+        given.mean if mean is None else numbers(mean, f"{argument}['{stem}{_CALIBRATED}']"),
+        None if std is None else numbers(std, f"{argument}['{stem}{_CALIBRATED}_std']"),
+        None,
+        given.mutual_information,
+        given.served,
+    )
+
+
+def middle_of_quantiles(given: Given) -> Given:
+    """Return a prediction of two quantiles that has an interval as one of the number between them.
+
+    A conformal calibration of quantiles serves an interval of one number for two units.
+    """
+    shape, lower = given.mean.shape, given.served.get("lower")
+    if lower is None or len(shape) < 2 or shape[-1] != 2 or lower.shape != (*shape[:-1], 1):
+        return given
+    return Given(given.mean.mean(axis=-1, keepdims=True, dtype="float64"), served=given.served)
 
 
 def output_names(outputs: Mapping[str, Any]) -> list[str]:

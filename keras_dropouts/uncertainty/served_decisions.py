@@ -19,6 +19,10 @@ class ServedDecision(Protocol):
     """
 
     @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings of the names of what `served` returns."""
+
+    @property
     def needs(self) -> frozenset[str]:
         """What it is a function of beside the mean."""
 

@@ -74,6 +74,8 @@ class Threshold(float):
 
     __str__ = __repr__
 
+    endings = ("accept",)  # of the output of an artifact that has it
+
     @property
     def needs(self) -> frozenset[str]:
         """What it is a function of beside the mean."""

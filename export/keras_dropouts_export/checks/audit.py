@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from keras_dropouts.html_tables import table, verdict
 from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.finding import Finding, Findings, RuntimeFinding
@@ -50,20 +51,33 @@ class AuditReport:
         everywhere = self.random_ops or self.state_writes or self.unknown_ops or self.host_ops
         return not (everywhere or self.runtime_ops)
 
-    def __str__(self) -> str:
-        lines = [f"audit of {printable(self.path)} ({self.format}, {self.operations} operations)"]
-        for label, findings in (
+    @property
+    def _by_label(self) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
+        return (
             ("random operations", self.random_ops),
             ("state writes", self.state_writes),
             ("unknown operations", self.unknown_ops),
             ("operations that reach outside", self.host_ops),
-        ):
+        )
+
+    def __str__(self) -> str:
+        lines = [f"audit of {printable(self.path)} ({self.format}, {self.operations} operations)"]
+        for label, findings in self._by_label:
             lines.append(f"  {label}: {len(findings) or 'none'}")
             lines += [f"    {finding}" for finding in findings]
         if self.runtime is not None:
             lines.append(f"  limits of {self.runtime}: {len(self.runtime_ops) or 'none known'}")
             lines += [f"    {finding}" for finding in self.runtime_ops]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the findings as a table for a notebook."""
+        title = f"audit of {printable(self.path)} ({self.format}, {self.operations:,} operations)"
+        found = [(label, "; ".join(map(str, each)) or "none") for label, each in self._by_label]
+        if self.runtime is not None:
+            limits = "; ".join(map(str, self.runtime_ops)) or "none known"
+            found.append((f"limits of {self.runtime}", limits))
+        return verdict(title, self.ok) + table(("what must not be there", "found"), found)
 
     def to_json(self) -> str:
         """Return the report as JSON text."""

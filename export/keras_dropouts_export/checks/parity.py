@@ -18,6 +18,7 @@ from keras_dropouts_export.checks.by_layer import (
     first_difference,
     plot,
 )
+from keras_dropouts_export.checks.comparison_html import comparison_html
 from keras_dropouts_export.checks.coverage import CoverageRow
 from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
@@ -74,6 +75,7 @@ class ParityReport:
     layers: tuple[LayerError, ...] = ()  # of an ONNX file that differs
     layer_tolerance: float = 10 * TOLERANCE["float32"][1]
     coverage: tuple[CoverageRow, ...] = ()  # of decisions in the artifact, on labelled data
+    _repr_html_ = comparison_html  # a table for notebooks
 
     @property
     def ok(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_dropouts.arguments import check_flag
+from keras_dropouts.html_tables import paragraph, table
 from keras_dropouts.keras_internals.graphs import is_graph
 from keras_dropouts.keras_internals.layers import mark_as_built, parts
 from keras_dropouts.layers.base import BaseDropout
@@ -61,6 +62,13 @@ class StripReport:
             f"{row.path:<{width}}  {row.layer}  rate {row.rate:.4g}  {row.what}"
             for row in self.rows
         )
+
+    def _repr_html_(self) -> str:
+        """Return the rows as a table for a notebook."""
+        if not self.rows:
+            return paragraph(str(self))
+        lines = [(row.path, row.layer, f"{row.rate:.4g}", row.what) for row in self.rows]
+        return table(("path", "layer", "rate", "what became of it"), lines)
 
 
 _reports: weakref.WeakKeyDictionary[Any, StripReport] = weakref.WeakKeyDictionary()

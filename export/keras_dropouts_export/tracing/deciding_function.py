@@ -19,7 +19,6 @@ def deciding(plain: InferenceFunction, decided: DecidedOutputs) -> InferenceFunc
     """Return `plain` with the outputs that `decided` adds, after its own.
 
     Raises:
-        ValueError: if it adds two outputs of one name.
         ExportError: if it cannot be traced.
     """
     forward = plain.forward

@@ -209,3 +209,36 @@ def test_bad_arguments(arguments, message):
 def test_bad_rank():
     with pytest.raises(ValueError, match=r"argument `inputs`. Expected rank 4. Received: inputs="):
         kd.DropBlock2D(0.1, 3)(np.ones((2, 5, 5), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [((9, 4), kd.DropBlock1D), ((6, 7, 3), kd.DropBlock2D), ((4, 5, 3, 2), kd.DropBlock3D)],
+)
+@pytest.mark.parametrize("border", ["valid", "clip"])
+def test_drop_block_of_any_rank_is_the_one_of_its_first_input(shape, kind, border):
+    x = np.ones((4, *shape), "float32")
+    one, other = (each(0.3, block_size=2, border=border, seed=3) for each in (kd.DropBlock, kind))
+    np.testing.assert_array_equal(*(each(x, training=True) for each in (one, other)))
+    assert one.block_size == other.block_size
+    assert one.get_config()["block_size"] == 2
+    again = kd.DropBlock.from_config(one.get_config())
+    assert again(x[..., :1]).shape == (4, *shape[:-1], 1)
+
+
+@pytest.mark.parametrize(
+    ("block_size", "shape", "text"),
+    [
+        ((2, 3), (4, 9, 3), "Expected rank 4. Received"),
+        (2, (4, 9), "Expected rank 3 or rank 4 or rank 5. Received"),
+    ],
+)
+def test_drop_block_of_any_rank_refuses_other_inputs(block_size, shape, text):
+    with pytest.raises(ValueError, match=text):
+        kd.DropBlock(0.1, block_size=block_size)(np.ones(shape, "float32"))
+
+
+@pytest.mark.parametrize("block_size", [0, (), (1, 1, 1, 1), 2.5, (1, 0)])
+def test_drop_block_of_any_rank_refuses_other_sizes(block_size):
+    with pytest.raises(ValueError, match=r"Expected a positive integer or a tuple of 1 to 3\."):
+        kd.DropBlock(0.1, block_size=block_size)

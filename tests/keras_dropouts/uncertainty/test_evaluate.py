@@ -224,3 +224,29 @@ def test_sets_and_acceptances_are_measured(samples, y):
     assert (none["accepted"], none["accepted_risk"]) == (0.0, 0.0)
     with pytest.raises(ValueError, match=r"`<name>_set`\. Expected booleans of shape \(120, 4\)"):
         kd.uncertainty.evaluate({**outputs, "p_set": p}, y)
+
+
+def test_the_calibrated_output_of_a_file_is_asked_for_by_its_name(samples, y):
+    prediction, flat = kd.MonteCarloPrediction(samples, 1), samples.mean(axis=0) * 0.5 + 0.125
+    outputs = {
+        "p_mean": prediction.mean,
+        "p_std": prediction.std,
+        "p_mutual_information": prediction.mutual_information,
+        "p_calibrated": flat,
+        "p_set": flat > 0.2,
+    }
+    found = kd.uncertainty.evaluate(outputs, y, output="p_calibrated").figures
+    wanted = kd.uncertainty.evaluate({"p": flat, "p_set": flat > 0.2}, y).figures
+    close({name: found[name] for name in wanted}, wanted)
+    assert "aurc_mutual_information" in found
+    plain = kd.uncertainty.evaluate(outputs, y).figures
+    assert plain["nll"] == kd.uncertainty.evaluate(prediction, y).figures["nll"]
+    with pytest.raises(
+        ValueError, match=r"`output`\. .* out of \['p'\]\. Received: output='p_cal'"
+    ):
+        kd.uncertainty.evaluate(outputs, y, output="p_cal")
+
+
+def test_labels_of_zeros_and_ones_with_sets_are_classes(samples):
+    outputs = {"p": samples[0, :, :2] * 0 + 0.5, "p_set": np.ones((ROWS, 2), bool)}
+    assert kd.uncertainty.evaluate(outputs, np.zeros(ROWS)).kind == "classification"

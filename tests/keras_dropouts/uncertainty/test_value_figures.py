@@ -139,3 +139,24 @@ def test_a_mask_leaves_numbers_out_even_where_they_are_missing(numbers):
     assert found.figures == wanted.figures
     with pytest.raises(ValueError, match=r"`y`\..* 134 of whose numbers are NaN or infinite"):
         kd.uncertainty.evaluate(mean, holes, std=std)
+
+
+def test_of_two_quantiles_with_an_interval_the_middle_is_the_prediction():
+    pairs = np.array([[0.0, 2.0], [1.0, 2.0], [2.0, 6.0]])
+    outputs = {"q": pairs, "q_lower": pairs[:, :1] - 1, "q_upper": pairs[:, 1:] + 1}
+    report = kd.uncertainty.evaluate(outputs, np.array([1.0, 4.0, 4.0]))
+    assert report.figures == {
+        "rmse": np.sqrt(2.5**2 / 3),
+        "mae": 2.5 / 3,
+        "interval_coverage": 2 / 3,
+        "interval_width": 13 / 3,
+    }
+
+
+def test_the_calibrated_deviation_of_a_file_is_asked_for_by_its_name(numbers):
+    mean, std, y = numbers
+    outputs = {"y_mean": mean, "y_std": std, "y_calibrated_std": 2 * std}
+    found = kd.uncertainty.evaluate(outputs, y, output="y_calibrated").figures
+    assert found == kd.uncertainty.evaluate(mean, y, std=2 * std).figures
+    plain = kd.uncertainty.evaluate(outputs, y).figures
+    assert plain == kd.uncertainty.evaluate(mean, y, std=std).figures

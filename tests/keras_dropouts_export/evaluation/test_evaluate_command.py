@@ -152,6 +152,36 @@ def test_sets_and_acceptances_of_a_file_are_measured(tmp_path, capsys):
     assert {name: found[name] for name in served} == pytest.approx(served)
 
 
+def test_an_export_with_calibrations_is_measured_as_it_is_served(tmp_path, capsys):
+    random = np.random.default_rng(8)
+    x, y = random.normal(size=(300, 4)).astype("float32"), random.integers(0, 3, 300)
+    inputs = keras.Input((4,), name="features")
+    hidden = keras.layers.Dropout(0.3)(keras.layers.Dense(16, activation="relu")(inputs))
+    net = keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="kind")(hidden))
+    prediction = kd.mc_predict(net, x, samples=8, seed=0)
+    decisions = [
+        kd.uncertainty.calibrate(prediction, y=y, method="temperature"),
+        kd.uncertainty.conformal(net, x, y, coverage=0.8, samples=8),
+        kd.uncertainty.evaluate(prediction, y).threshold(risk=0.9),
+    ]
+    path = tmp_path / "served.onnx"
+    kde.export_onnx(net, path, samples=8, calibration=decisions)
+    np.savez(tmp_path / "data.npz", features=x, y=y)
+    outputs = kde.scoring.OnnxScorer(path)({"features": x})
+    capsys.readouterr()  # what Keras shows of its own predictions
+    for name in ("kind", "kind_calibrated"):
+        arguments = ("evaluate", path, tmp_path / "data.npz", "--output", name, "--json")
+        status, printed, complained = run(capsys, *arguments)
+        assert (status, complained) == (0, "")
+        wanted = kd.uncertainty.evaluate(outputs, y, output=name).to_dict()
+        found = json.loads(printed)
+        assert found.keys() == wanted.keys() >= {"set_coverage", "set_size", "accepted"}
+        for key, value in wanted.items():
+            np.testing.assert_allclose(found[key], value, rtol=1e-6, atol=1e-6, err_msg=key)
+    sets = outputs["kind_set"][np.arange(300), y]
+    assert found["set_coverage"] == sets.mean() >= 0.8  # the data that it was fitted to
+
+
 def test_the_picture_is_written_and_replaced_only_when_asked(model, data, capsys):
     picture = data.with_name("report.png")
     arguments = ("evaluate", model, data, "--output", "kinds", "--plot", picture)

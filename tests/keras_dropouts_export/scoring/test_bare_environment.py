@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import environments
+import keras_dropouts as kd
 import keras_dropouts_export as kde
 from environments import PIP, done, run
 from scored_models import export, rows, table_model, write_csv
@@ -67,6 +68,16 @@ def test_the_extra_is_enough_for_the_command(wheel, tmp_path):
     words = ("score", "data.csv", "-o", "out.csv", "--model", "model.onnx")
     printed = done(run(scripts / "keras-dropouts", *words, cwd=tmp_path))
     assert printed.startswith("out.csv: 30 rows with the outputs risk_mean,")
+    np.savez(tmp_path / "data.npz", features=rows(30), y=np.arange(30) % 3)
+    words = ("evaluate", "model.onnx", "data.npz", "--output", "kinds")
+    printed = done(run(scripts / "keras-dropouts", *words, cwd=tmp_path))
+    assert printed.startswith("classification: 30 rows of 3 classes\n")
+    wanted = kde.scoring.OnnxScorer(tmp_path / "model.onnx")({"features": rows(30)})
+    report = kd.uncertainty.evaluate(wanted, np.arange(30) % 3, output="kinds")
+    assert printed.split()[:11] == str(report).split()[:11]
+    result = run(scripts / "keras-dropouts", *words, "--plot", "report.png", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "--plot` needs matplotlib. Install what is missing: pip inst" in result.stderr
     result = run(scripts / "keras-dropouts", "inspect", "model.keras", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith(

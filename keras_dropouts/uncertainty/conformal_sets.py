@@ -1,10 +1,10 @@
-"""Holds what conformal prediction found for classes: the thresholds of prediction sets."""
+"""Holds the thresholds of prediction sets that conformal prediction found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -13,22 +13,9 @@ from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.calibration_layer import Calibration, check_classes, widened
 from keras_dropouts.uncertainty.checked_arrays import class_probabilities
 from keras_dropouts.uncertainty.conformal_scores import set_scores
+from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
 from keras_dropouts.uncertainty.given_prediction import read
-from keras_dropouts.uncertainty.served_decisions import from_json, readable, to_json
-
-ANY = -1  # the `samples` of what was fitted on an array, of which nobody knows how it was made
-
-
-class Refittable(Protocol):
-    """A decision for the mean of so many samples that may know how to be fitted again."""
-
-    @property
-    def samples(self) -> int | None: ...
-    @property
-    def refit(self) -> Callable[[int | None], Any] | None: ...
-
-
-Fitted = TypeVar("Fitted", bound=Refittable)
+from keras_dropouts.uncertainty.served_decisions import from_json, readable
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,10 @@ class ConformalSets:
     >>> sets(p[:2])
     array([[ True, False],
            [ True, False]])
-    >>> sorted(sets.served(p)), sets.margin(p[:1])["set"].round(2), sets.needs
-    (['set'], array([[0.2, 0.6]]), frozenset())
+    >>> sets.endings, sets.margin(p[:1])["set"].round(2), sets.needs
+    (('set',), array([[0.2, 0.6]]), frozenset())
+    >>> sets.served(p)["set"].sum(axis=1)
+    array([1, 1, 1, 0])
     >>> sets.check((None, 2), "digit")  # an output of two classes: nothing to say
     >>> sets.for_samples(8) is sets  # nobody knows what made the probabilities
     True
@@ -84,6 +73,11 @@ class ConformalSets:
             expected = f"probabilities of {self.classes} classes, as it was fitted on"
             raise invalid("prediction", expected, f"shape {p.shape}")
         return np.asarray(self.served(p)["set"])
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """How the outputs of an artifact end that have it; see `ServedDecision`."""
+        return ("set",)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -137,33 +131,6 @@ class ConformalSets:
     def to_dict(self) -> dict[str, Any]:
         """Return the sets as JSON can hold them."""
         return {"kind": "conformal_sets", **known_of(self)}
-
-
-def fitted_for(decision: Fitted, samples: int | None) -> Fitted:
-    """Return a decision for the mean of so many samples, fitted again where it is for others.
-
-    Raises:
-        ValueError: if the data are not at hand.
-    """
-    if decision.samples in (ANY, samples):
-        return decision
-    if decision.refit is None:
-        wanted = "a prediction without dropout" if samples is None else f"{samples} samples"
-        made = "none" if decision.samples is None else f"{decision.samples} samples"
-        way_out = "Make it by `conformal(model, x, y, ...)`, which keeps the data to fit it again."
-        expected = f"conformal prediction that was fitted on {wanted}: coverage holds for these"
-        raise invalid("calibration", expected, f"one fitted on {made}", way_out)
-    found: Fitted = decision.refit(samples)
-    return found
-
-
-def known_of(decision: Any) -> dict[str, Any]:
-    """Return the fields of a decision as JSON can hold them."""
-    found = {k: x for k, x in vars(decision).items() if k != "refit"}
-    scale = found.get("calibration")
-    if scale is not None:
-        found["calibration"] = to_json([scale])
-    return found
 
 
 def _sets(given: dict[str, Any]) -> ConformalSets:
