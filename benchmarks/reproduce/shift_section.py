@@ -48,7 +48,7 @@ WAYS = {
     f"{MEMBERS}, as it is": Way("ensemble", MEMBERS, False),
     MEMBERS: Way("ensemble", MEMBERS, True),
 }
-DRAWN = (PLAIN, MANY, f"{MANY}{LONG}", MEMBERS)
+DRAWN = (PLAIN, ONE, f"{MANY}, as they are", MANY, MEMBERS)
 
 
 def cost(way: str) -> str:
@@ -162,12 +162,13 @@ def _draw(found: Results, path: Path) -> None:
     )
     for row, size in zip(axes, shift.SIZES, strict=True):
         for axis, (score, label, ticks, conditions) in zip(row, panels, strict=True):
-            for way, colour, marker in zip(DRAWN, COLOURS, "os^D", strict=True):
+            for way, colour, marker in zip(DRAWN, COLOURS, "os^vD", strict=True):
                 runs = [measured(found, size, way, each, score) for each in conditions]
+                name = f"{way}, calibrated" if WAYS[way].calibrated else way
                 errors = [half_width(each) for each in runs]
                 axis.errorbar(
                     ticks, [each.mean() for each in runs], errors, color=colour, marker=marker,
-                    markersize=4, capsize=3, label=f"{way}, calibrated",
+                    markersize=4, capsize=3, label=name,
                 )  # fmt: skip
             axis.set(xlabel=label, ylabel=f"{score.upper()}, {size:,} digits", ylim=(0, None))
     handles, labels = axes[0][0].get_legend_handles_labels()
