@@ -1,5 +1,6 @@
 """Tests of the ranges of versions: what pyproject.toml allows is what constraints/ tests."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -57,7 +58,7 @@ def line_of(requirement: Requirement) -> int:
     (number,) = (
         number
         for number, line in enumerate(lines)
-        if f'"{requirement.name}' in line and any(sign in line for sign in (">=", "=="))
+        if re.search(rf'"{re.escape(requirement.name)}(\[.*?\])?[<>=]', line)
     )
     return number
 
