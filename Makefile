@@ -26,6 +26,7 @@ MLFLOW := .venv-mlflow
 DIGITS := .data/digits.npz
 DEMO := .venv-demo
 DOCS := .venv-docs
+RELEASE := .venv-release
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -189,6 +190,9 @@ docs-serve: $(DOCS)/.installed ## show the site on http://localhost:8000, and ea
 test-site: $(STAMP) docs ## walk through the site in headless Chromium, and check every link
 	$(BIN)/python -m pytest -q --site --durations 5 tests/site $(ONLY)
 
+release-check: $(RELEASE)/.installed ## check all that a release needs; RELEASE_ONLY=--quick installs nothing large
+	$(RELEASE)/bin/python .github/scripts/release_check.py $(RELEASE_ONLY)
+
 reference: $(STAMP) ## write the pages of the reference again: each public name and each command
 	$(BIN)/python docs/write_reference.py
 
@@ -237,6 +241,12 @@ $(RUNTIMES)/.installed: benchmarks/runtimes/requirements.txt benchmarks/runtimes
 
 $(STAMP): pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(VENV),dev,newest)
+
+$(RELEASE)/.installed:
+	@echo "Installing $(RELEASE): build, twine and what renders README as the index does"
+	@test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python $(PIP) install build twine 'readme_renderer[md]'
+	@touch $@
 
 # The site is made of text: neither Keras nor this package is installed.
 $(DOCS)/.installed: constraints/docs.txt
