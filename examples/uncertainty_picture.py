@@ -12,16 +12,16 @@ Served = dict[str, np.ndarray]
 
 
 def draw(
-    served: dict[str, Served], images: Part, patients: Part, coverage: float, path: Path
+    digits: Served, images: Part, diabetes: Served, patients: Part, coverage: float, path: Path
 ) -> None:
     """Draw what was calibrated, selected and guaranteed, and single digits."""
     figure = plt.figure(figsize=(13, 6.8), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(2.1, 1))
     left, middle, right = top.subplots(1, 3)
-    draw_calibration(left, served["digits"], images[1])
-    draw_selection(middle, served["digits"], images[1])
-    draw_intervals(right, served["diabetes"], patients[1][:, 0], coverage)
-    draw_digits(bottom, served["digits"], images[0])
+    draw_calibration(left, digits, images[1])
+    draw_selection(middle, digits, images[1])
+    draw_intervals(right, diabetes, patients[1][:, 0], coverage)
+    draw_digits(bottom, digits, images[0])
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

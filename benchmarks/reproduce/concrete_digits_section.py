@@ -56,7 +56,7 @@ def _falls(found: Results) -> list[str]:
         pairs = zip(values(small, f"rate {each}"), values(large, f"rate {each}"), strict=True)
         count = sum(after < before for before, after in pairs)
         lines.append(
-            f"- The learned rate before `{each}` falls from N = {min(SIZES)} to {max(SIZES)} on "
+            f"- The learned rate of `{each}` falls from N = {min(SIZES)} to {max(SIZES)} on "
             f"{count} of {len(small)} seeds."
         )
     return lines
@@ -71,7 +71,7 @@ def _draw(found: Results, path: Path) -> None:
         errors = [half_width(x) for x in runs]
         left.errorbar(
             SIZES, [x.mean() for x in runs], errors, color=colour, marker=marker, capsize=3,
-            label=f"before {each}",
+            label=each,
         )  # fmt: skip
     for kind, colour, marker in zip(KINDS, COLOURS, "os^", strict=False):
         runs = [values(found[f"{kind} {size}"], LOSS) for size in SIZES]
@@ -83,7 +83,7 @@ def _draw(found: Results, path: Path) -> None:
     left.set(xscale="log", xlabel="digits to learn from", ylabel="learned rate", ylim=(0, None))
     right.set(xscale="log", yscale="log", xlabel="digits to learn from", ylabel="test loss in nats")
     for axis in (left, right):
-        axis.legend()
+        axis.legend(title="dropped" if axis is left else None)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -101,9 +101,12 @@ def run(arm: str, seed: int) -> dict[str, Any]:
         if not drops:
             return {kind: predicted(net, x)}
         sampled = kd.mc_predict(net, x, SAMPLES, seed, batch_size=250, verbose=False).samples
-        if longer:  # the first samples of many are those of few
-            return {f"{count} samples{LONG}": sampled[:count] for count in (MEMBERS, SAMPLES)}
-        return {"dropout net, one pass": predicted(net, x), f"{SAMPLES} samples": sampled}
+        end = LONG if longer else ""
+        counts = (MEMBERS, SAMPLES) if longer else (SAMPLES,)
+        return {  # the first samples of many are those of few
+            f"one pass{end}": predicted(net, x),
+            **{f"{count} samples{end}": sampled[:count] for count in counts},
+        }
 
     # All that is asked goes in at once, since each call of `mc_predict` traces the net.
     parts = {"held out": held_out, **shifted(data, seed)}

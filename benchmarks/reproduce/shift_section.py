@@ -25,31 +25,37 @@ class Way(NamedTuple):
     calibrated: bool
 
 
-MEMBERS, MANY = f"ensemble of {shift.MEMBERS}", f"{shift.SAMPLES} samples"
-FEW = f"{shift.MEMBERS} samples"
-PLAIN = "plain net"
+PLAIN, MEMBERS = "plain net", f"ensemble of {shift.MEMBERS}"
+ONE, MANY = "dropout net, one pass", f"Monte-Carlo, {shift.SAMPLES} samples"
+FEW = f"Monte-Carlo, {shift.MEMBERS} samples"
+
+
+def _dropout(method: str, calibrated: bool = True, end: str = "") -> Way:
+    return Way(f"dropout{end}", f"{method}{end}", calibrated)
+
+
 WAYS = {
-    "plain net, as it is": Way("ensemble", "plain", False),
+    f"{PLAIN}, as it is": Way("ensemble", "plain", False),
     PLAIN: Way("ensemble", "plain", True),
     f"{PLAIN}{LONG}": Way(f"plain{LONG}", f"plain{LONG}", True),
-    "trained with dropout, one pass": Way("dropout", "dropout net, one pass", True),
-    f"{MANY}, as they are": Way("dropout", MANY, False),
-    MANY: Way("dropout", MANY, True),
-    f"{FEW}{LONG}": Way(f"dropout{LONG}", FEW + LONG, True),
-    f"{MANY}{LONG}": Way(f"dropout{LONG}", MANY + LONG, True),
+    ONE: _dropout("one pass"),
+    f"{ONE}{LONG}": _dropout("one pass", end=LONG),
+    f"{MANY}, as they are": _dropout(f"{shift.SAMPLES} samples", False),
+    MANY: _dropout(f"{shift.SAMPLES} samples"),
+    f"{FEW}{LONG}": _dropout(f"{shift.MEMBERS} samples", end=LONG),
+    f"{MANY}{LONG}, as they are": _dropout(f"{shift.SAMPLES} samples", False, LONG),
+    f"{MANY}{LONG}": _dropout(f"{shift.SAMPLES} samples", end=LONG),
     f"{MEMBERS}, as it is": Way("ensemble", MEMBERS, False),
     MEMBERS: Way("ensemble", MEMBERS, True),
 }
-DRAWN = (PLAIN, MANY, f"{MANY}{LONG}", MEMBERS)
-COSTS = {  # in the training steps and the passes of one plain net
-    PLAIN: "1, 1",
-    f"{PLAIN}{LONG}": f"{shift.MEMBERS}, 1",
-    "trained with dropout, one pass": "1, 1",
-    MANY: f"1, {shift.SAMPLES}",
-    f"{FEW}{LONG}": f"{shift.MEMBERS}, {shift.MEMBERS}",
-    f"{MANY}{LONG}": f"{shift.MEMBERS}, {shift.SAMPLES}",
-    MEMBERS: f"{shift.MEMBERS}, {shift.MEMBERS}",
-}
+DRAWN = (PLAIN, ONE, f"{MANY}, as they are", MANY, MEMBERS)
+
+
+def cost(way: str) -> str:
+    """Return the steps of training and the passes in serving, each of one plain net."""
+    steps = shift.MEMBERS if LONG in way or MEMBERS in way else 1
+    passes = {MANY: shift.SAMPLES, FEW: shift.MEMBERS, MEMBERS: shift.MEMBERS}
+    return f"{steps}, {next((n for name, n in passes.items() if way.startswith(name)), 1)}"
 
 
 def measured(found: Results, size: int, way: str, condition: str, figure: str) -> np.ndarray:
@@ -75,8 +81,9 @@ def section(images: Path, seeds: int, processes: int) -> str:
         f"{shift.MEMBERS} costs {shift.MEMBERS} trainings and {shift.MEMBERS} passes; as much as "
         f"training one net with dropout for {shift.MEMBERS} times the steps and taking "
         f"{shift.MEMBERS} samples of it. Figures of turned and noisy digits are means over the "
-        f"shifts; means over {seeds} seeds with 95 % confidence intervals, differences paired by "
-        "seed.",
+        f"shifts; means over {seeds} seeds with 95 % confidence intervals. Differences are paired "
+        "by seed; lower is better in all of them, and one that says neither better nor worse is "
+        "within its interval. Costs are steps of training and passes in serving, of one plain net.",
         "",
     ]
     for size, epochs in shift.SIZES.items():
@@ -117,24 +124,26 @@ def _foreign(found: Results, size: int) -> list[str]:
 
 
 def _differences(found: Results, size: int) -> list[str]:
-    """Return what is gained against the plain net that is calibrated, paired by seed."""
-    lines = [
-        "Differences to the calibrated plain net, paired by seed; lower is better:",
-        "",
-        "| against the calibrated plain net | cost: steps, passes | condition | NLL | AURC |",
-        "|---|---|---|---|---|",
-    ]
-    for way in WAYS:
-        if way in (PLAIN, f"{PLAIN}, as it is"):
-            continue
+    """Return what is gained, paired by seed: on the plain net, by samples, and on an ensemble."""
+    ways = [way for way in WAYS if way not in (PLAIN, f"{PLAIN}, as it is")]
+    lines = ["Against the calibrated plain net:", "", *_against(found, size, PLAIN, ways)]
+    for end in ("", LONG):
+        lines += [f"What samples add to one pass of the same net{end}:", ""]
+        lines += _against(found, size, f"{ONE}{end}", [f"{MANY}{end}, as they are", f"{MANY}{end}"])
+    lines += [f"Against the {MEMBERS}, at its cost in training:", ""]
+    return lines + _against(found, size, MEMBERS, [f"{FEW}{LONG}", f"{ONE}{LONG}"])
+
+
+def _against(found: Results, size: int, base: str, ways: list[str]) -> list[str]:
+    lines = [f"| against {base} | steps, passes | data | NLL | AURC | ECE |", "|---" * 6 + "|"]
+    for way in ways:
         for condition in CONDITIONS:
             cells = []
-            for figure in ("nll", "aurc"):
-                pair = [measured(found, size, each, condition, figure) for each in (way, PLAIN)]
+            for figure in ("nll", "aurc", "ece"):
+                pair = [measured(found, size, each, condition, figure) for each in (way, base)]
                 gain = pair[0] - pair[1]
-                cells.append(f"{interval(gain)} {direction(gain) or 'within the interval'}")
-            cost = COSTS.get(way) or COSTS[way.rpartition(",")[0]]
-            lines.append(f"| {way} | {cost} | {condition} | {' | '.join(cells)} |")
+                cells.append(f"{interval(gain)} {direction(gain)}".strip())
+            lines.append(f"| {way} | {cost(way)} | {condition} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -153,12 +162,13 @@ def _draw(found: Results, path: Path) -> None:
     )
     for row, size in zip(axes, shift.SIZES, strict=True):
         for axis, (score, label, ticks, conditions) in zip(row, panels, strict=True):
-            for way, colour, marker in zip(DRAWN, COLOURS, "os^D", strict=True):
+            for way, colour, marker in zip(DRAWN, COLOURS, "os^vD", strict=True):
                 runs = [measured(found, size, way, each, score) for each in conditions]
+                name = f"{way}, calibrated" if WAYS[way].calibrated else way
                 errors = [half_width(each) for each in runs]
                 axis.errorbar(
                     ticks, [each.mean() for each in runs], errors, color=colour, marker=marker,
-                    markersize=4, capsize=3, label=f"{way}, calibrated",
+                    markersize=4, capsize=3, label=name,
                 )  # fmt: skip
             axis.set(xlabel=label, ylabel=f"{score.upper()}, {size:,} digits", ylim=(0, None))
     handles, labels = axes[0][0].get_legend_handles_labels()

@@ -11,7 +11,8 @@ import numpy as np
 from claims import HEAD, Claim, half_width, interval, verdict
 from runs import Results, results
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito's, told apart by all eyes
+# Okabe and Ito's, which all eyes tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
 LOSS, ACCURACY, HELD_OUT = "test loss", "test accuracy", "validation loss"
 GHIASI, LIU, MORERIO, GAL = (
     "Ghiasi et al. (2018)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -12,7 +13,6 @@ from keras_dropouts.monte_carlo.mc_predict import mc_predict
 from keras_dropouts.uncertainty.calibration_layer import Calibration
 from keras_dropouts.uncertainty.checked_input import checked_classes, checked_values
 from keras_dropouts.uncertainty.fitted_scaling import (
-    LIMITS,
     temperature_of,
     temperature_within,
     vector_of,
@@ -72,9 +72,9 @@ def calibrate(
         A `TemperatureScaling`, `VectorScaling`, `IsotonicScaling` or `StdScaling`.
 
     Raises:
-        ValueError: if labels and predictions do not fit, the predictions are no probabilities, all
-            labels are of one class, no temperature above 0.01 is the best as nearly all rows are
-            right, or an argument is none of its choices.
+        ValueError: if labels and predictions do not fit, the predictions are no probabilities, or
+            an argument is none of its choices; if all labels are of one class, or every row is
+            right, so that no temperature above 0 is the best; or the model fails on `x`.
 
     Example:
 
@@ -106,17 +106,18 @@ def calibrate(
             expected = "a prediction with standard deviations above 0: samples, or `std`"
             raise invalid("prediction", expected, "one without")
         ratio = np.mean(((values.y - values.mean) / values.std) ** 2)
-        return StdScaling(float(np.sqrt(max(float(ratio), 1e-12))))
+        if not ratio > 0.0:
+            raise invalid("y", "numbers that differ from the predictions", "the same numbers")
+        return StdScaling(float(np.sqrt(ratio)))
     classes = checked_classes(prediction, y, output=output, mask=mask, ignore_label=ignore_label)
     p, labels = classes.probabilities, classes.labels
     check_several_classes(labels)
     if within:
         if classes.samples is None:
             raise invalid("prediction", "samples, which `within` scales", "a mean")
-        found = _found(temperature_within(classes.samples, labels))
-        return TemperatureScaling(found, within=True)
+        return TemperatureScaling(temperature_within(classes.samples, labels), within=True)
     if method == "temperature":
-        return TemperatureScaling(_found(temperature_of(p, labels)))
+        return TemperatureScaling(temperature_of(p, labels))
     if method == "vector":
         weights, biases = vector_of(p, labels)
         return VectorScaling(weights.tolist(), biases.tolist())
@@ -131,21 +132,7 @@ def check_several_classes(labels: np.ndarray) -> None:
         ValueError: naming it.
     """
     if (labels == labels[0]).all():
-        shown = f"{len(labels)} labels, all of class {labels[0]}"
-        raise invalid("y", "labels of two classes or more", shown)
-
-
-def _found(temperature: float) -> float:
-    """Return a temperature unless less would always be better: it would make all rows certain.
-
-    That more would always be better says that the predictions tell nothing, and does no harm.
-    """
-    if temperature > 1.001 * LIMITS[0]:
-        return temperature
-    expected = "labels with which some temperature is the best"
-    shown = f"labels of which the predictions are right so often that none above {LIMITS[0]} is"
-    way_out = "Calibrate on more rows, which the model was not trained on."
-    raise invalid("y", expected, shown, way_out)
+        raise invalid("y", "labels of at least two classes", f"class {labels[0]} alone")
 
 
 def predicted(
@@ -165,7 +152,11 @@ def predicted(
         way_out = "Predict first, and pass the prediction of one output."
         raise invalid("prediction", "a model with one output", model.name, way_out)
     if samples is None:
-        found = model.predict(x, verbose=0)
+        try:
+            found = model.predict(x, verbose=0)
+        except Exception as error:  # whatever Keras, a backend or a user's own `call` raises
+            said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
+            raise ValueError(f"Model {model.name!r} cannot predict on `x`: {said}") from error
         flat = keras.tree.flatten(found)
         return flat[0]
     return mc_predict(model, x, samples, seed, reduce=None if keep else "mean_std", verbose=False)

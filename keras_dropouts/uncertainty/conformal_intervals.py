@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
-from keras_dropouts.uncertainty.given_prediction import described, read
+from keras_dropouts.uncertainty.given_prediction import read
 from keras_dropouts.uncertainty.served_decisions import readable
 
 
@@ -24,8 +25,9 @@ class ConformalIntervals:
 
     coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
     std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
-    the ends have the last axis 1); thresholds: of the numbers along the last axis, each for
-    itself; floor: the least standard deviation that counts; samples, rows: as in `ConformalSets`.
+    the ends have the last axis 1); threshold: the score, or of an output of shape (..., D) with
+    D > 1 one for each unit, in a tuple, so that each unit is covered as often; floor: the least
+    standard deviation that counts; samples, rows: as in `ConformalSets`.
 
     Example:
 
@@ -39,7 +41,7 @@ class ConformalIntervals:
 
     coverage: float
     method: str
-    thresholds: tuple[float, ...]
+    threshold: float | tuple[float, ...]
     floor: float = 0.0
     samples: int | None = None
     rows: int = 0
@@ -57,10 +59,7 @@ class ConformalIntervals:
             spread = np.std(given.samples, axis=0, dtype="float64")
         if self.method == "scaled" and spread is None:
             raise invalid("std", "standard deviations, or a prediction with samples", None)
-        units = given.mean.shape[-1] if given.mean.ndim > 1 else 1
-        if self.method != "quantile" and units != len(self.thresholds):
-            expected = f"a prediction of {len(self.thresholds)} numbers along the last axis"
-            raise invalid("prediction", expected, described(given.mean))
+        self.check(given.mean.shape, output or "prediction")
         found = self.served(given.mean, spread)
         return found["lower"], found["upper"]
 
@@ -78,23 +77,16 @@ class ConformalIntervals:
         self, mean: Any, std: Any = None, mutual_information: Any = None, xp: Any = np
     ) -> dict[str, Any]:
         """Return {"lower": ..., "upper": ...}; see `ServedDecision`."""
+        reach: Any = self.threshold
+        if isinstance(reach, tuple):
+            reach = np.asarray(reach, "float64" if mean.dtype == np.float64 else "float32")
+            reach = ops.cast(reach, mean.dtype) if xp is ops else reach
         if self.method == "quantile":
-            return {
-                "lower": mean[..., :1] - self.thresholds[0],
-                "upper": mean[..., 1:] + self.thresholds[0],
-            }
-        half = self._half(mean, std, xp)
+            return {"lower": mean[..., :1] - reach, "upper": mean[..., 1:] + reach}
+        half = reach
+        if self.method == "scaled":
+            half = xp.maximum(std, xp.ones_like(std) * self.floor) * reach
         return {"lower": mean - half, "upper": mean + half}
-
-    def _half(self, mean: Any, std: Any, xp: Any) -> Any:
-        """Return half the width of the intervals."""
-        limits: Any = self.thresholds[0]
-        if len(self.thresholds) > 1:
-            known = np.asarray(self.thresholds, "float64" if xp is np else "float32")
-            limits = xp.cast(known, mean.dtype) if xp is not np else known
-        if self.method != "scaled":
-            return limits
-        return xp.maximum(std, xp.ones_like(std) * self.floor) * limits
 
     def margin(
         self, mean: Any, std: Any = None, mutual_information: Any = None
@@ -111,10 +103,11 @@ class ConformalIntervals:
         if self.method == "quantile" and (len(shape) < 2 or shape[-1] != 2):
             expected = f"what fits output {name!r}, of shape {shape}: two quantiles have two units"
             raise invalid("calibration", expected, self)
-        units = shape[-1] if len(shape) > 1 else 1
-        if self.method != "quantile" and units != len(self.thresholds):
-            expected = f"what fits output {name!r}, of shape {shape}"
-            raise invalid("calibration", expected, f"intervals of {len(self.thresholds)} units")
+        units = len(self.threshold) if isinstance(self.threshold, tuple) else 1
+        found = shape[-1] if len(shape) > 1 else 1
+        if self.method != "quantile" and found not in (None, units):
+            expected = f"what fits output {name!r}, of shape {shape}; this one is for {units} units"
+            raise invalid("calibration", expected, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the intervals as JSON can hold them."""
@@ -123,7 +116,9 @@ class ConformalIntervals:
 
 def _intervals(given: dict[str, Any]) -> ConformalIntervals:
     known = {k: x for k, x in given.items() if k != "kind"}
-    return ConformalIntervals(**{**known, "thresholds": tuple(known["thresholds"])})
+    if isinstance(known["threshold"], list):
+        known["threshold"] = tuple(known["threshold"])
+    return ConformalIntervals(**known)
 
 
 readable("conformal_intervals", _intervals)

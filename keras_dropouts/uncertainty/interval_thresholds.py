@@ -16,8 +16,10 @@ _FLOOR = 1e-6  # of a standard deviation, as a part of the median one
 
 def interval_thresholds(
     given: Given, y: Any, coverage: float, method: str, std: Any, mask: Any
-) -> tuple[tuple[float, ...], float, int]:
-    """Return the threshold of each unit, the least deviation that counts, and the rows of a unit.
+) -> tuple[float | tuple[float, ...], float, int]:
+    """Return the threshold, the least deviation that counts, and how many rows they are of.
+
+    Of D > 1 units along the last axis each has a threshold of its own, in a tuple.
 
     The scores are |y - m| ("absolute"), |y - m| / max(s, floor) ("scaled") and max(a - y, y - b)
     for the quantiles a and b ("quantile"). The floor is a millionth of the median s: some rows may
@@ -43,7 +45,7 @@ def interval_thresholds(
             pairs = zip(scores, rows.std, strict=True)
             scores = [apart / np.maximum(spread, floor) for apart, spread in pairs]
     limits = tuple(threshold_of(each, coverage) for each in scores)
-    return limits, floor, min(map(len, scores))
+    return limits if len(limits) > 1 else limits[0], floor, min(map(len, scores))
 
 
 def _outside(mean: np.ndarray, y: Any, mask: Any) -> np.ndarray:

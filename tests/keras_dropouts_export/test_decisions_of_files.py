@@ -152,7 +152,7 @@ def test_what_is_no_probability_is_refused_and_what_is_for_samples(confident, tm
     with pytest.raises(ValueError, match=r"`fixed_masks`\. Expected False where conformal"):
         kde.export_onnx(model, path, samples=4, calibration=sets, fixed_masks=True)
     of_two = uncertainty.conformal(x[:, :2], y=x[:, :2])
-    with pytest.raises(ValueError, match=r"fits output 'digit'.*intervals of 2 units"):
+    with pytest.raises(ValueError, match=r"fits output 'digit'.*this one is for 2 units"):
         kde.export_onnx(numbers, path, calibration=of_two)
     assert not path.exists()
 
@@ -162,7 +162,10 @@ def test_a_temperature_within_samples_is_a_layer_of_the_model(confident, tmp_pat
     within = uncertainty.calibrate(model, x, y, samples=4, within=True)
     whole = keras.Sequential([model, within])
     kde.export_onnx(whole, tmp_path / "m.onnx", samples=4)
-    got = answered(tmp_path / "m.onnx", {session_input(tmp_path / "m.onnx"): x[:50], "seed": kd.row_seeds(3, 50)})
+    got = answered(
+        tmp_path / "m.onnx",
+        {session_input(tmp_path / "m.onnx"): x[:50], "seed": kd.row_seeds(3, 50)},
+    )
     prediction = kd.mc_predict(model, x[:50], 4, seed=3, verbose=False)
     wanted = within.scaled(prediction.samples, np).mean(axis=0)
     (name,) = [name for name in got if name.endswith("_mean")]
@@ -179,7 +182,7 @@ def test_intervals_of_several_numbers_are_in_the_file(tmp_path):
     model = keras.Sequential([keras.Input((4,), name="x"), *hidden, layers.Dense(3, name="value")])
     for method, samples in (("absolute", None), ("scaled", 6)):
         found = uncertainty.conformal(model, x, y, method=method, samples=samples, seed=3)
-        assert len(found.thresholds) == 3
+        assert len(found.threshold) == 3
         kde.export_onnx(
             model, tmp_path / "m.onnx", samples=samples, calibration=found, overwrite=True
         )
