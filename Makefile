@@ -26,6 +26,7 @@ MLFLOW := .venv-mlflow
 DIGITS := .data/digits.npz
 DEMO := .venv-demo
 DOCS := .venv-docs
+RELEASE := .venv-release
 
 PIP := -m pip --disable-pip-version-check --quiet --quiet
 PYTEST := -m pytest -q -n $(WORKERS) --dist loadgroup --durations 20 --durations-min 20
@@ -79,7 +80,7 @@ endef
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
 	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty \
-	pictures docs docs-serve test-docs reference release-check
+	pictures docs docs-serve test-site reference release-check
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -186,8 +187,11 @@ docs: $(DOCS)/.installed ## build the site into build/site; a dead link or a war
 docs-serve: $(DOCS)/.installed ## show the site on http://localhost:8000, and each change at once
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
 
-test-docs: $(STAMP) docs ## walk through the site in headless Chromium, and run the code of its pages
-	$(BIN)/python -m pytest -q --site --durations 5 tests/site tests/test_pages.py $(ONLY)
+test-site: $(STAMP) docs ## walk through the site in headless Chromium, and check every link
+	$(BIN)/python -m pytest -q --site --durations 5 tests/site $(ONLY)
+
+release-check: $(RELEASE)/.installed ## check all that a release needs; RELEASE_ONLY=--quick installs nothing large
+	$(RELEASE)/bin/python .github/scripts/release_check.py $(RELEASE_ONLY)
 
 reference: $(STAMP) ## write the pages of the reference again: each public name and each command
 	$(BIN)/python docs/write_reference.py
@@ -238,13 +242,17 @@ $(RUNTIMES)/.installed: benchmarks/runtimes/requirements.txt benchmarks/runtimes
 $(STAMP): pyproject.toml constraints/newest.txt
 	$(call install,$(PYTHON),$(VENV),dev,newest)
 
+$(RELEASE)/.installed:
+	@echo "Installing $(RELEASE): build, twine and what renders README as the index does"
+	@test -x $(RELEASE)/bin/python || $(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python $(PIP) install build twine 'readme_renderer[md]'
+	@touch $@
+
 # The site is made of text: neither Keras nor this package is installed.
-$(DOCS)/.installed: pyproject.toml
-	@echo "Installing $(DOCS): MkDocs, its theme and mkdocstrings"
+$(DOCS)/.installed: constraints/docs.txt
+	@echo "Installing $(DOCS): MkDocs, its theme and mkdocstrings, by constraints/docs.txt"
 	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
-	@$(DOCS)/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"] \
-		["optional-dependencies"]["docs"], sep="\n")' > $(DOCS)/requirements.txt
-	@$(DOCS)/bin/python $(PIP) install --requirement $(DOCS)/requirements.txt
+	@$(DOCS)/bin/python $(PIP) install --requirement constraints/docs.txt
 	@touch $@
 
 # Left out: what Python compiles on demand, and TensorFlow's C++ headers, of which nothing runs.

@@ -76,9 +76,9 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     layers = IMAGES / "layers"
     layers.mkdir(parents=True, exist_ok=True)
-    figure = kd.plot_masks(six_layers(), feature_maps(flower()), rows=1, seed=3)
-    figure.set_size_inches(12.0, 2.2)
-    figure.savefig(IMAGES / "masks.png", dpi=100)
+    figure = kd.plot_masks(six_layers(), feature_maps(flower()), rows=1, seed=11)
+    figure.set_size_inches(9.0, 5.0)
+    figure.savefig(IMAGES / "masks.png", dpi=90)
     for name, (layer, x, rows) in shown_alone().items():
         layer.name = name
         seed = 5 if name == "drop_path" else 3  # one in which some rows are dropped and some not

@@ -17,7 +17,7 @@ import environments
 
 ROOT = Path(__file__).parents[1]
 # Folders of tests with environments of their own; `make test-engines` and its like run them.
-APART = ("engines", "runtimes", "servers")
+APART = ("engines", "runtimes", "servers", "site")
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def test_each_file_is_yaml_with_a_mapping_at_its_top(path):
 
 
 def test_the_workflows_are_those_that_the_contributors_are_told_of():
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "matrix.yml", "release.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "docs.yml", "matrix.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=by_name)

@@ -75,8 +75,8 @@ def line_of(requirement: Requirement) -> int:
 
 EVERY = {each.name: each for each in requirements(*EXTRAS)}.values()
 OF_ENGINES = [Requirement(line) for name in ENGINES for line in EXTRAS[name]]
-# MLflow is in environments of its own, which `make test-servers` makes.
-APART = {*ENGINES, "mlflow"}
+# MLflow is in environments of its own, which `make test-servers` makes, and so is the site.
+APART = {*ENGINES, "mlflow", "docs"}
 TESTED = {each.name: each for each in requirements(*sorted(set(EXTRAS) - APART))}.values()
 
 
@@ -138,6 +138,13 @@ def test_the_extra_for_mlflow_begins_at_the_release_that_is_asked() -> None:
     pin = pins("servers", "3.11")["mlflow"]
     assert pin in mlflow.specifier
     assert pin.release[:2] == lower_bound(mlflow).release
+
+
+def test_the_site_is_built_with_pins_that_its_extra_allows() -> None:
+    found = pins("docs", "3.11")
+    for line in EXTRAS["docs"]:
+        assert found[canonicalize_name(Requirement(line).name)] in Requirement(line).specifier
+    assert not {"keras", "tensorflow"} & set(found)
 
 
 def test_the_newest_is_nowhere_older_than_the_oldest() -> None:

@@ -24,7 +24,6 @@ def add_epoch_length(layer: Layer) -> None:
         start = layer.schedule.steps_per_epoch or 0
         layer._epoch_length = layer._state("steps_per_epoch", (), "int32", start)
         layer._was_told = False  # whether a `fit` cares for it, or it was asked for
-        layer._first_step = None  # the step at which an epoch of unknown length began
 
 
 def epoch_length(layer: Layer) -> int | None:
@@ -87,7 +86,7 @@ def _counting(model: Any) -> list[Any]:
 
 def _train_begin(model: Any, steps: int | None) -> None:
     for layer in _counting(model):
-        layer._was_told, layer._first_step = True, None
+        layer._was_told = True
         known = epoch_length(layer)
         if known is None and steps is not None:
             set_epoch_length(layer, steps)
@@ -100,18 +99,10 @@ def _train_begin(model: Any, steps: int | None) -> None:
             )
 
 
-def _epoch_begin(model: Any) -> None:
+def _epoch_end(model: Any, steps: int) -> None:
     for layer in _counting(model):
-        if epoch_length(layer) is None:
-            layer._first_step = layer.step
+        if epoch_length(layer) is None and steps:
+            set_epoch_length(layer, steps)
 
 
-def _epoch_end(model: Any) -> None:
-    for layer in _counting(model):
-        if epoch_length(layer) is None and layer._first_step is not None:
-            steps = layer.step - layer._first_step
-            if steps > 0:
-                set_epoch_length(layer, steps)
-
-
-watch_fits(_train_begin, _epoch_begin, _epoch_end)
+watch_fits(_train_begin, _epoch_end)

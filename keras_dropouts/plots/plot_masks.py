@@ -17,7 +17,7 @@ from keras_dropouts.surgery.model_checks import check_model
 
 # They scale by noise, and drop nothing.
 _NOISE = (keras.layers.GaussianDropout, GaussianDropout)
-_IN_A_LINE = 6  # panels, where one row of data is shown
+_IN_A_LINE = 3  # panels, where one row of data is shown
 
 
 def plot_masks(layer_or_model: Any, x: Any, *, rows: int = 4, seed: int = 0) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -72,7 +73,8 @@ def calibrate(
 
     Raises:
         ValueError: if labels and predictions do not fit, the predictions are no probabilities, or
-            an argument is none of its choices.
+            an argument is none of its choices; if all labels are of one class, or every row is
+            right, so that no temperature above 0 is the best; or the model fails on `x`.
 
     Example:
 
@@ -104,9 +106,13 @@ def calibrate(
             expected = "a prediction with standard deviations above 0: samples, or `std`"
             raise invalid("prediction", expected, "one without")
         ratio = np.mean(((values.y - values.mean) / values.std) ** 2)
-        return StdScaling(float(np.sqrt(max(float(ratio), 1e-12))))
+        if not ratio > 0.0:
+            raise invalid("y", "numbers that differ from the predictions", "the same numbers")
+        return StdScaling(float(np.sqrt(ratio)))
     classes = checked_classes(prediction, y, output=output, mask=mask, ignore_label=ignore_label)
     p, labels = classes.probabilities, classes.labels
+    if (labels == labels[0]).all():
+        raise invalid("y", "labels of at least two classes", f"class {labels[0]} alone")
     if within:
         if classes.samples is None:
             raise invalid("prediction", "samples, which `within` scales", "a mean")
@@ -137,7 +143,11 @@ def predicted(
         way_out = "Predict first, and pass the prediction of one output."
         raise invalid("prediction", "a model with one output", model.name, way_out)
     if samples is None:
-        found = model.predict(x, verbose=0)
+        try:
+            found = model.predict(x, verbose=0)
+        except Exception as error:  # whatever Keras, a backend or a user's own `call` raises
+            said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # Keras writes in bold
+            raise ValueError(f"Model {model.name!r} cannot predict on `x`: {said}") from error
         flat = keras.tree.flatten(found)
         return flat[0]
     return mc_predict(model, x, samples, seed, reduce=None if keep else "mean_std", verbose=False)

@@ -23,10 +23,19 @@ class Calibration(keras.layers.Layer):
     """
 
     ending = "calibrated"  # of the output that an artifact has it under
+    classes: int | None = None  # None where it takes any number of them
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trainable=False, autocast=False, **kwargs)
         self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Check how many classes the inputs have, where it was fitted to so many."""
+        units = input_shape[-1] if len(input_shape) > 1 else 1
+        if self.classes not in (None, 2 if units == 1 else units):
+            expected = f"probabilities of {self.classes} classes, as it was fitted to"
+            raise invalid("inputs", expected, f"shape {tuple(input_shape)}")
+        self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the calibrated predictions."""
@@ -90,12 +99,16 @@ class Calibration(keras.layers.Layer):
 
 
 def widened(p: Any, xp: Any) -> Any:
-    """Return probabilities of two classes where one unit stands for them."""
+    """Return probabilities of two classes where one unit, or a number a row, stands for them."""
+    if len(p.shape) == 1:
+        p = p[:, None]
     return p if p.shape[-1] > 1 else xp.concatenate([1.0 - p, p], axis=-1)
 
 
 def narrowed(p: Any, like: Any) -> Any:
-    """Return the probability of the second class alone, where `like` is of one unit."""
+    """Return the probability of the second class alone, where `like` is that."""
+    if len(like.shape) == 1:
+        return p[:, 1]
     return p if like.shape[-1] > 1 else p[..., 1:]
 
 

@@ -192,7 +192,7 @@ def _found(
 
 def _interval_threshold(
     given: Given, y: Any, coverage: float, method: str, std: Any
-) -> tuple[float, int]:
+) -> tuple[float | tuple[float, ...], int]:
     if method == "quantile":
         ends = given.mean.astype("float64")
         truth = numbers(y, "y").astype("float64")
@@ -207,4 +207,8 @@ def _interval_threshold(
         expected = "a prediction with standard deviations: samples, or `std`"
         raise invalid("prediction", expected, "one without")
     scores = interval_scores(values.mean, values.std if method == "scaled" else None, values.y)
+    if given.mean.ndim == 2 and given.mean.shape[1] > 1:
+        # The units of a row are no rows: each has a threshold of its own.
+        of_units = list(scores.reshape(given.mean.shape).T)
+        return tuple(threshold_of(each, coverage) for each in of_units), len(of_units[0])
     return threshold_of(scores, coverage), scores.size

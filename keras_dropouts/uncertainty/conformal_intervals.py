@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
@@ -24,7 +25,9 @@ class ConformalIntervals:
 
     coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
     std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
-    the ends have the last axis 1); threshold: the score; samples, rows: as in `ConformalSets`.
+    the ends have the last axis 1); threshold: the score, or of an output of shape (N, D) with D > 1
+    one for each unit, in a tuple, so that each unit is covered as often; samples, rows: as in
+    `ConformalSets`.
 
     Example:
 
@@ -38,7 +41,7 @@ class ConformalIntervals:
 
     coverage: float
     method: str
-    threshold: float
+    threshold: float | tuple[float, ...]
     samples: int | None = None
     rows: int = 0
     refit: Callable[[int | None], ConformalIntervals] | None = field(
@@ -55,6 +58,7 @@ class ConformalIntervals:
             spread = np.std(given.samples, axis=0, dtype="float64")
         if self.method == "scaled" and spread is None:
             raise invalid("std", "standard deviations, or a prediction with samples", None)
+        self.check(given.mean.shape, output or "prediction")
         found = self.served(given.mean, spread)
         return found["lower"], found["upper"]
 
@@ -72,12 +76,13 @@ class ConformalIntervals:
         self, mean: Any, std: Any = None, mutual_information: Any = None, xp: Any = np
     ) -> dict[str, Any]:
         """Return {"lower": ..., "upper": ...}; see `ServedDecision`."""
+        reach: Any = self.threshold
+        if isinstance(reach, tuple):
+            reach = np.asarray(reach, "float64" if mean.dtype == np.float64 else "float32")
+            reach = ops.cast(reach, mean.dtype) if xp is ops else reach
         if self.method == "quantile":
-            return {
-                "lower": mean[..., :1] - self.threshold,
-                "upper": mean[..., 1:] + self.threshold,
-            }
-        half = std * self.threshold if self.method == "scaled" else self.threshold
+            return {"lower": mean[..., :1] - reach, "upper": mean[..., 1:] + reach}
+        half = std * reach if self.method == "scaled" else reach
         return {"lower": mean - half, "upper": mean + half}
 
     def margin(
@@ -91,9 +96,13 @@ class ConformalIntervals:
         return fitted_for(self, samples)
 
     def check(self, shape: tuple[int | None, ...], name: str) -> None:
-        """Raise a clear error where an output of this shape is no pair of quantiles."""
+        """Raise a clear error where an output of this shape has other units."""
         if self.method == "quantile" and (len(shape) < 2 or shape[-1] != 2):
             expected = f"what fits output {name!r}, of shape {shape}: two quantiles have two units"
+            raise invalid("calibration", expected, self)
+        units = len(self.threshold) if isinstance(self.threshold, tuple) else 1
+        if units > 1 and (len(shape) != 2 or shape[-1] != units):
+            expected = f"what fits output {name!r}, of shape {shape}; this one is for {units} units"
             raise invalid("calibration", expected, self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,7 +111,10 @@ class ConformalIntervals:
 
 
 def _intervals(given: dict[str, Any]) -> ConformalIntervals:
-    return ConformalIntervals(**{k: x for k, x in given.items() if k != "kind"})
+    known = {k: x for k, x in given.items() if k != "kind"}
+    if isinstance(known["threshold"], list):
+        known["threshold"] = tuple(known["threshold"])
+    return ConformalIntervals(**known)
 
 
 readable("conformal_intervals", _intervals)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.calibration_layer import Calibration, check_classes, widened
 from keras_dropouts.uncertainty.checked_arrays import class_probabilities
 from keras_dropouts.uncertainty.conformal_scores import set_scores
@@ -68,6 +69,9 @@ class ConformalSets:
     def __call__(self, prediction: Any, output: str | None = None) -> np.ndarray:
         """Return which classes are in the set of each row, booleans of shape (..., C)."""
         p = class_probabilities(read(prediction, output).mean)
+        if p.shape[-1] != self.classes:
+            expected = f"probabilities of {self.classes} classes, as it was fitted on"
+            raise invalid("prediction", expected, f"shape {p.shape}")
         return np.asarray(self.served(p)["set"])
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.calibration_layer import SMALLEST
 
 LIMITS = (0.01, 100.0)  # of a temperature
@@ -17,15 +18,26 @@ def temperature_of(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature t with the least -log q_y, where q = softmax(log p / t).
 
     That is convex in 1/t, so its derivative, mean(E_q[log p] - log p_y), has one root, which
-    Newton's method finds, kept inside an interval that shrinks. Within `LIMITS`: where every
-    row is right, less is always better.
+    Newton's method finds, kept inside an interval that shrinks. What has the probability 0 keeps
+    it at every temperature, so rows whose class has it are left out. Within `LIMITS`.
+
+    Raises:
+        ValueError: if the best is 0, as every row that is possible is right.
     """
+    possible = probabilities[np.arange(len(labels)), labels] > 0.0
+    probabilities, labels = probabilities[possible], labels[possible]
     logs = np.log(np.maximum(probabilities, SMALLEST))
-    own = logs[np.arange(len(labels)), labels].mean()
+    own = logs[np.arange(len(labels)), labels].sum()
+    if not own < logs.max(axis=1).sum():
+        expected = "some labels that are not the most probable class, but possible"
+        way_out = "Take more rows: no temperature above 0 is the best for these."
+        raise invalid("y", expected, "none", way_out)
+    own = own / len(labels)
     low, high = 1.0 / LIMITS[1], 1.0 / LIMITS[0]
     inverse = 1.0
     for _ in range(100):
         powers = np.exp(inverse * (logs - logs.max(axis=1, keepdims=True)))
+        powers = np.where(probabilities > 0.0, powers, 0.0)
         q = powers / powers.sum(axis=1, keepdims=True)
         means = np.einsum("nc,nc->n", q, logs)
         slope = float(means.mean() - own)

@@ -67,6 +67,8 @@ def numbers(value: Any, argument: str, *, finite: bool = True) -> np.ndarray:
     expected = "an array of numbers with a row for each row of data"
     if hasattr(value, "detach"):  # a tensor of PyTorch that may be part of a graph
         value = value.detach().cpu()
+        # NumPy has no bfloat16 that PyTorch could make an array of.
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:  # lists of several lengths, a symbolic tensor

@@ -63,31 +63,37 @@ class IsotonicScaling(Calibration):
         rises = [len(each) > 0 and bool((np.diff(each, axis=0) >= 0).all()) for each in self.knots]
         if len(rises) < 2 or not all(rises):
             raise invalid("knots", "rising pairs of numbers for two or more classes", knots)
+        self.classes = len(self.knots)
 
     def scaled(self, predictions: Any, xp: Any) -> Any:
         """Return the calibrated probabilities."""
         p = widened(predictions, xp)
-        starts, widths, slopes, first = self._segments()
+        starts, widths, rises, first = self._segments()
         if xp is ops:
-            starts, widths, slopes, first = (
-                ops.cast(x, p.dtype) for x in (starts, widths, slopes, first)
+            starts, widths, rises, first = (
+                ops.cast(x, p.dtype) for x in (starts, widths, rises, first)
             )
-        ramps = xp.minimum(xp.maximum(p[..., None] - starts, xp.zeros_like(starts)), widths)
-        mapped = xp.maximum(xp.sum(ramps * slopes, axis=-1) + first, xp.ones_like(p) * _FLOOR)
+        shares = xp.clip((p[..., None] - starts) / widths, 0.0, 1.0)
+        mapped = xp.maximum(xp.sum(shares * rises, axis=-1) + first, xp.ones_like(p) * _FLOOR)
         return narrowed(mapped / xp.sum(mapped, axis=-1, keepdims=True), predictions)
 
     def _segments(self) -> tuple[np.ndarray, ...]:
-        """Return starts, widths and slopes of the lines, (C, K), and the first values, (C,)."""
+        """Return starts, widths and rises of the lines, (C, K), and the first values, (C,).
+
+        A line is at least as wide as float32 can tell, so that no quotient of it overflows.
+        """
         most = max(max(len(each) for each in self.knots) - 1, 1)
-        starts, widths, slopes = np.zeros((3, len(self.knots), most), "float32")
+        starts, rises = np.zeros((2, len(self.knots), most), "float32")
+        widths = np.ones_like(starts)
         for i, each in enumerate(self.knots):
             x, y = each.T
             width = np.diff(x)
             wide = width > 0
             count = int(wide.sum())
-            starts[i, :count], widths[i, :count] = x[:-1][wide], width[wide]
-            slopes[i, :count] = np.diff(y)[wide] / width[wide]
-        return starts, widths, slopes, np.array([each[0, 1] for each in self.knots], "float32")
+            starts[i, :count], rises[i, :count] = x[:-1][wide], np.diff(y)[wide]
+            least = np.maximum(1e-7 * np.abs(x[1:]), 1e-30)
+            widths[i, :count] = np.maximum(width, least)[wide]
+        return starts, widths, rises, np.array([each[0, 1] for each in self.knots], "float32")
 
     def check(self, shape: tuple[int | None, ...], name: str) -> None:
         """Raise a clear error where an output of this shape has other classes."""

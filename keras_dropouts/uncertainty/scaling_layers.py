@@ -108,6 +108,7 @@ class VectorScaling(Calibration):
         self.factors, self.biases = _finite(weights, "weights"), _finite(biases, "biases")
         if len(self.factors) != len(self.biases) or len(self.factors) < 2:
             raise invalid("biases", "a number for each of two or more classes", biases)
+        self.classes = len(self.factors)
 
     def scaled(self, predictions: Any, xp: Any) -> Any:
         """Return the calibrated probabilities."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.uncertainty.threshold import at_most
+from keras_dropouts.uncertainty.threshold import Threshold, at_most
 from keras_dropouts_export.decided_outputs import DecidedOutputs
 from keras_dropouts_export.formats.format import Arrays
 from keras_dropouts_export.printable import printable
@@ -67,7 +67,12 @@ def covered(decided: DecidedOutputs, outputs: Arrays, y: Any) -> tuple[CoverageR
     for name, labels in given.items():
         truth = np.asarray(labels)
         asked = {
-            "coverage": [getattr(each, "coverage", None) for each in decided.by_output[name]],
+            # A threshold has a coverage, too: the share of rows that it accepted.
+            "coverage": [
+                getattr(each, "coverage", None)
+                for each in decided.by_output[name]
+                if not isinstance(each, Threshold)
+            ],
             "risk": [getattr(each, "target", None) for each in decided.by_output[name]],
         }
         for output, what, right in _answers(name, outputs, truth):

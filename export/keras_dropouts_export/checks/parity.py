@@ -22,6 +22,7 @@ from keras_dropouts_export.checks.comparison_html import comparison_html
 from keras_dropouts_export.checks.coverage import CoverageRow
 from keras_dropouts_export.checks.largest_error import largest_error
 from keras_dropouts_export.checks.one_step import moved_by_one_step, told_apart
+from keras_dropouts_export.checks.own_decisions import own_decisions
 from keras_dropouts_export.checks.tolerances import TOLERANCE, allowed_for, lowest_precision
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
@@ -45,6 +46,9 @@ class ParityRow:
     own_change: float | None = None
     # The backend of the model, where that is not this process's TensorFlow.
     model_on: str | None = None
+    left_out: int = (
+        0  # decisions that were not compared, as the rounding of an output can turn them
+    )
 
     @property
     def ok(self) -> bool:
@@ -98,6 +102,7 @@ class ParityReport:
         for row in rows:
             mark = "ok" if row.ok else "differs" if row.repeatable else "differs between runs"
             mark += f", beside the model on {row.model_on!r}" if row.model_on else ""
+            mark += f", {row.left_out} too near to a threshold" if row.left_out else ""
             lines.append(
                 f"  {printable(row.output):<{width}}  batch {row.batch}  {row.runtime:<21}  "
                 f"error {row.max_abs_error:.3g} of {row.allowed:.3g}  {mark}"
@@ -166,7 +171,6 @@ def compare(
     precision = lowest_precision(function.model)
     trials = list(trial_inputs(function, comparison.seed))
     models: list[tuple[str | None, list[Arrays]]] = [(None, [each for _, _, each in trials])]
-    turned = [_open_to_rounding(function, each, comparison, precision) for _, _, each in trials]
     if function.elsewhere is not None:
         others = [function.elsewhere(inputs) for _, inputs, _ in trials]
         models.append((function.backend_elsewhere, others))
@@ -176,21 +180,23 @@ def compare(
         for i, (batch, inputs, _) in enumerate(trials):
             first, second = run(inputs), run(inputs)
             for backend, answers in models:
-                for name, wanted in answers[i].items():
+                for name, wanted in _of_model(function, answers[i]):
                     same = _identical(first[name], second[name])
-                    error = _error(first[name], wanted, turned[i].get(name))
+                    error = largest_error(first[name], wanted)
                     allowed = allowed_for(wanted, comparison, precision)
                     row = ParityRow(name, batch, name_of_run, error, allowed, same)
                     rows.append(replace(row, model_on=backend))
+            rows += decided_rows(function, (first, second), comparison, batch, name_of_run)
         del run
     asked = [inputs for _, inputs, _ in trials]
     apart = format_at(path).answers_apart(path, function, asked, comparison.second_process)
     for name_of_run, found in apart.items():
-        for (batch, _, expected), got, turn in zip(trials, found, turned, strict=True):
-            for name, wanted in expected.items():
-                error = _error(got[name], wanted, turn.get(name))
+        for (batch, _, expected), got in zip(trials, found, strict=True):
+            for name, wanted in _of_model(function, expected):
+                error = largest_error(got[name], wanted)
                 allowed = allowed_for(wanted, comparison, precision)
                 rows.append(ParityRow(name, batch, name_of_run, error, allowed, repeatable=True))
+            rows += decided_rows(function, (got, got), comparison, batch, name_of_run)
     report = ParityReport(shown or str(path), tuple(rows))
     if report.ok:
         return report
@@ -203,42 +209,36 @@ def compare(
     return replace(report, layers=layers, layer_tolerance=10 * TOLERANCE[precision][1])
 
 
-def _open_to_rounding(
-    function: InferenceFunction, expected: Arrays, comparison: Comparison, precision: str
-) -> Arrays:
-    """Return which decisions an allowed error of the outputs may turn, by the name."""
-    if function.decided is None or not function.added:
-        return {}
-    allowed = {name: allowed_for(x, comparison, precision) for name, x in expected.items()}
-    return function.decided.open_to_rounding(expected, allowed)
+def _of_model(function: InferenceFunction, answer: Arrays) -> list[tuple[str, np.ndarray]]:
+    """Return the outputs of the model itself: what is decided of them is compared with NumPy's."""
+    return [(name, x) for name, x in answer.items() if name not in function.added]
 
 
-def _error(got: np.ndarray, wanted: np.ndarray, turned: np.ndarray | None) -> float:
-    """Return the largest difference; decisions that rounding may turn are left out."""
-    if turned is not None and turned.shape == got.shape == wanted.shape:
-        got = np.where(turned, wanted, got)
-    return largest_error(got, wanted)
+def decided_rows(
+    function: InferenceFunction,
+    answers: tuple[Arrays, Arrays],
+    comparison: Comparison,
+    batch: int,
+    runtime: str,
+) -> list[ParityRow]:
+    """Return a row for each output that an artifact decides of others, for two equal calls."""
+    first, second = answers
+    found = own_decisions(function, first, comparison, lowest_precision(function.model))
+    return [
+        ParityRow(
+            each.output,
+            batch,
+            runtime,
+            each.error,
+            each.allowed,
+            _identical(first[each.output], second[each.output]),
+            left_out=each.left_out,
+        )
+        for each in found
+    ]
 
 
 def _identical(left: np.ndarray, right: np.ndarray) -> bool:
     if left.dtype.kind == "O":  # strings, of which an array holds the addresses
         return bool(np.array_equal(left, right))
     return left.shape == right.shape and left.tobytes() == right.tobytes()
-
-
-def compare_models(function: InferenceFunction, comparison: Comparison) -> tuple[ParityRow, ...]:
-    """Compare the model with the one that it was handed from, where there is one, in no artifact.
-
-    For artifacts whose outputs are drawn without a seed.
-    """
-    if function.elsewhere is None:
-        return ()
-    rows = []
-    precision = lowest_precision(function.model)
-    for batch, inputs, expected in trial_inputs(function, comparison.seed):
-        for name, wanted in function.elsewhere(inputs).items():
-            error = largest_error(expected[name], wanted)
-            allowed = allowed_for(wanted, comparison, precision)
-            row = ParityRow(name, batch, "TensorFlow", error, allowed, repeatable=True)
-            rows.append(replace(row, model_on=function.backend_elsewhere))
-    return tuple(rows)

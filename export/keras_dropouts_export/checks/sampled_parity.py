@@ -11,7 +11,14 @@ import tensorflow as tf
 
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.checks.artifact_process import Runtime
-from keras_dropouts_export.checks.parity import ParityReport, ParityRow, compare, compare_models
+from keras_dropouts_export.checks.largest_error import largest_error
+from keras_dropouts_export.checks.parity import (
+    ParityReport,
+    ParityRow,
+    compare,
+    decided_rows,
+)
+from keras_dropouts_export.checks.tolerances import allowed_for, lowest_precision
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
 from keras_dropouts_export.formats.format import Arrays, Exported, Run
@@ -53,12 +60,30 @@ def compare_samples(
         rows += compare(function, path, comparison, runtime=home).rows
     else:
         rows += compare_models(exported.plain, comparison)
-        function = _without_seed(function)
-    other = _other_seed(function, home.runs(path, function), sampling, comparison.seed)
+        function = without_seed(function)
+    other = _other_seed(function, home.runs(path, function), sampling, comparison)
     return ParityReport(path=shown or str(path), rows=rows, other_seed=tuple(other))
 
 
-def _without_seed(function: InferenceFunction) -> InferenceFunction:
+def compare_models(function: InferenceFunction, comparison: Comparison) -> tuple[ParityRow, ...]:
+    """Compare the model with the one that it was handed from, where there is one, in no artifact.
+
+    For artifacts whose outputs are drawn without a seed.
+    """
+    if function.elsewhere is None:
+        return ()
+    rows = []
+    precision = lowest_precision(function.model)
+    for batch, inputs, expected in trial_inputs(function, comparison.seed):
+        for name, wanted in function.elsewhere(inputs).items():
+            error = largest_error(expected[name], wanted)
+            allowed = allowed_for(wanted, comparison, precision)
+            row = ParityRow(name, batch, "TensorFlow", error, allowed, repeatable=True)
+            rows.append(replace(row, model_on=function.backend_elsewhere))
+    return tuple(rows)
+
+
+def without_seed(function: InferenceFunction) -> InferenceFunction:
     """Return a function whose artifact takes no seed; it draws by one seed itself."""
 
     def seeded(tensors: list[Tensor]) -> list[Tensor]:
@@ -68,13 +93,15 @@ def _without_seed(function: InferenceFunction) -> InferenceFunction:
 
 
 def _other_seed(
-    function: InferenceFunction, runs: dict[str, Run], sampling: MonteCarlo, seed: int
+    function: InferenceFunction, runs: dict[str, Run], sampling: MonteCarlo, comparison: Comparison
 ) -> list[ParityRow]:
-    """Return a row for each output whose mean can be told, and runtime."""
-    *_, (batch, inputs, expected) = trial_inputs(function, seed)
-    found, differ = [], False
+    """Return a row for each output whose mean can be told or that is decided, and runtime."""
+    *_, (batch, inputs, expected) = trial_inputs(function, comparison.seed)
+    found, differ, decided = [], False, []
     for runtime, run in runs.items():
         same, changed = run(inputs), run(_with_other_seed(function, sampling, inputs))
+        label = f"{runtime}, other seed"
+        decided += decided_rows(function, (changed, changed), comparison, batch, label)
         differ |= any(not np.array_equal(same[name], changed[name]) for name in same)
         for name, (mean, std) in _moments(expected).items():
             other, _ = _moments(changed)[name]
@@ -83,10 +110,8 @@ def _other_seed(
             bound = math.inf
             if sampling.samples > 1:  # the variance of one sample from that over all of them
                 bound = _ALLOWED * spread * math.sqrt(2.0 / (sampling.samples - 1)) + 1e-6
-            found.append(
-                ParityRow(name, batch, f"{runtime}, other seed", error, bound, repeatable=True)
-            )
-    return found if differ else [replace(row, allowed=-1.0) for row in found]
+            found.append(ParityRow(name, batch, label, error, bound, repeatable=True))
+    return [*(found if differ else [replace(row, allowed=-1.0) for row in found]), *decided]
 
 
 def _with_other_seed(function: InferenceFunction, sampling: MonteCarlo, inputs: Arrays) -> Arrays:

@@ -16,7 +16,7 @@ from keras_dropouts_export.checks.artifact_process import Apart, Runtime
 from keras_dropouts_export.checks.coverage import CoverageRow, covered
 from keras_dropouts_export.checks.loss import allowed_in
 from keras_dropouts_export.checks.parity import ParityReport, compare
-from keras_dropouts_export.checks.sampled_parity import compare_samples
+from keras_dropouts_export.checks.sampled_parity import compare_samples, without_seed
 from keras_dropouts_export.decided_outputs import DecidedOutputs
 from keras_dropouts_export.destination import recover
 from keras_dropouts_export.formats import format_at
@@ -186,6 +186,8 @@ def _verified(
         report = compare_samples(exported, place.absolute(), comparison, str(path), found)
     if y is None:
         return report
+    if text is not None and not sampling.seeded:
+        served = without_seed(served)
     return replace(report, coverage=_coverage(served, place.absolute(), found, y, comparison.seed))
 
 

@@ -16,9 +16,7 @@ def _model() -> keras.Model:
     )
     inputs = keras.Input((64,))
     first = kd.ScheduledDropout(0.5, seed=7)(inputs)
-    second = layers.BatchNormalization(trainable=False)(
-        kd.ScheduledDropout(0.5, seed=7, data_size=9)(inputs)
-    )
+    second = layers.BatchNormalization(trainable=False)(kd.ScheduledDropout(0.5, seed=7)(inputs))
     third = kd.ConcreteDropout(
         layers.Dense(64, kernel_initializer="identity"), 0.5, seed=7, data_size=9
     )(inputs)

@@ -108,6 +108,32 @@ def test_quantiles_are_moved_until_they_cover(diabetes):
     assert_mean_coverage(found, len(y) // 2, exact=True)
 
 
+def test_each_unit_of_an_output_is_covered():
+    random = np.random.default_rng(5)
+    y = random.normal(size=(6000, 2)) * np.array([1.0, 20.0])
+    made = uncertainty.conformal(np.zeros((3000, 2)), y=y[:3000])
+    assert made.rows == 3000
+    low, high = made(np.zeros((3000, 2)))
+    covered = np.mean((low <= y[3000:]) & (y[3000:] <= high), axis=0)
+    np.testing.assert_allclose(covered, COVERAGE, rtol=0.0, atol=0.03)  # 4 standard deviations
+    assert from_json(to_json([made])) == [made]
+    tensor = keras.ops.zeros((2, 2))
+    for name, found in made.served(tensor, xp=keras.ops).items():
+        wanted = made.served(np.zeros((2, 2), "float32"))[name]
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(found), wanted, rtol=1e-6, atol=0.0)
+    with pytest.raises(ValueError, match="this one is for 2 units"):
+        made(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="at least 9 rows"):
+        uncertainty.conformal(np.zeros((5, 4)), y=random.normal(size=(5, 4)))
+
+
+def test_sets_say_how_many_classes_they_are_for(digits):
+    p, y = digits
+    sets = uncertainty.conformal(p, y=y)
+    with pytest.raises(ValueError, match="probabilities of 10 classes"):
+        sets(np.full((3, 2), 0.5))
+
+
 def test_scores_are_those_of_the_papers():
     p = np.array([[0.5, 0.2, 0.3]])
     np.testing.assert_allclose(set_scores(p, "lac", 0, 1, np), [[0.5, 0.8, 0.7]], atol=1e-12)
