@@ -45,7 +45,9 @@ def direction(differences: np.ndarray, lower: bool = True) -> str:
 
 
 def half_width(values: np.ndarray) -> float:
-    """Return half of the 95 % confidence interval of the mean, by Student's t."""
+    """Return half of the 95 % confidence interval of the mean, by Student's t; inf of one."""
+    if len(values) < 2:
+        return float("inf")
     spread = values.std(ddof=1) / np.sqrt(len(values))
     return float(stats.t.ppf(0.975, len(values) - 1) * spread)
 
