@@ -186,7 +186,7 @@ def _found(
     if scale is not None:
         scale.check(p.shape, "prediction")
         p = scale.scaled(p, np)
-    scores = set_scores(p, method, options["penalty"], options["free"], np)
+    scores = set_scores(p, method, options["penalty"], options["free"])
     own = scores[np.arange(len(labels)), labels]
     limit = partial(threshold_of, coverage=coverage)
     thresholds: tuple[float, ...] = (limit(own),)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from keras_dropouts.arguments import invalid
 
@@ -13,24 +14,55 @@ SETS = ("lac", "aps", "raps")
 INTERVALS = ("absolute", "scaled", "quantile")
 
 
-def set_scores(p: Any, method: str, penalty: float, free: int, xp: Any) -> Any:
+def set_scores(p: np.ndarray, method: str, penalty: float, free: int) -> np.ndarray:
     """Return the score of each class, of the shape of the probabilities; less is likelier.
 
     "lac": 1 - p_c. "aps": the sum of all probabilities that stand before that of c, in falling
     order, so that the class that crosses the threshold is in the set. "raps": that, and `penalty`
-    for each class that stands before c beyond the first `free` - 1 ones.
+    for each class that stands before c beyond the first `free` - 1 ones. Classes of the same
+    probability have the same score, that of the first of them, so no order of the classes counts.
     """
     if method == "lac":
         return 1.0 - p
-    order = xp.argsort(-p, axis=-1)
-    ranks = xp.argsort(order, axis=-1)
-    falling = xp.take_along_axis(p, order, axis=-1)
-    before = xp.take_along_axis(xp.cumsum(falling, axis=-1) - falling, ranks, axis=-1)
-    if method == "aps":
-        return before
-    beyond = ranks - (free - 1)
-    beyond = beyond.astype(p.dtype) if xp is np else xp.cast(beyond, p.dtype)
-    return before + penalty * xp.maximum(beyond, xp.zeros_like(p))
+    order = np.argsort(-p, axis=-1, kind="stable")
+    falling = np.take_along_axis(p, order, axis=-1)
+    number = np.arange(p.shape[-1])
+    starts = np.concatenate(
+        [np.ones_like(falling[..., :1], bool), falling[..., 1:] < falling[..., :-1]], axis=-1
+    )
+    first = np.maximum.accumulate(np.where(starts, number, 0), axis=-1)
+    before = np.take_along_axis(np.cumsum(falling, axis=-1) - falling, first, axis=-1)
+    if method == "raps":
+        before = before + penalty * np.maximum(first - (free - 1), 0)
+    found = np.empty_like(before)
+    np.put_along_axis(found, order, before, axis=-1)
+    return found
+
+
+def sets_of_tensors(p: Any, method: str, thresholds: Any, penalty: float, free: int) -> Any:
+    """Return which classes have a score of "aps" or "raps" up to the threshold, for tensors.
+
+    One threshold takes in a class where it takes in all that are more probable, so the least
+    probable class that it takes in is looked for among the sorted ones, which needs no way back to
+    the order of the classes. Of several thresholds each needs the score of its own class: it is
+    summed over pairs of classes.
+
+    thresholds: a tensor of shape (1,) or (C,).
+    """
+    classes = p.shape[-1]
+    beyond = np.maximum(np.arange(classes) - (free - 1), 0) * (penalty if method == "raps" else 0.0)
+    if thresholds.shape[0] == 1:
+        falling = ops.top_k(p, classes)[0]
+        limits = thresholds - ops.cast(beyond.astype("float32"), p.dtype)
+        inside = ops.cumsum(falling, axis=-1) - falling <= limits
+        least = ops.min(ops.where(inside, falling, ops.ones_like(p) * 2.0), axis=-1, keepdims=True)
+        return p >= least
+    larger = ops.cast(p[..., None, :] > p[..., :, None], p.dtype)
+    scores = ops.sum(larger * p[..., None, :], axis=-1)
+    if method == "raps":
+        ranks = ops.sum(larger, axis=-1) - (free - 1.0)
+        scores = scores + penalty * ops.maximum(ranks, ops.zeros_like(p))
+    return scores <= thresholds
 
 
 def threshold_of(scores: np.ndarray, coverage: float, of: str = "") -> float:

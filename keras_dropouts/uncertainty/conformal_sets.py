@@ -12,7 +12,7 @@ from keras import ops
 from keras_dropouts.arguments import invalid
 from keras_dropouts.uncertainty.calibration_layer import Calibration, check_classes, widened
 from keras_dropouts.uncertainty.checked_arrays import class_probabilities
-from keras_dropouts.uncertainty.conformal_scores import set_scores
+from keras_dropouts.uncertainty.conformal_scores import set_scores, sets_of_tensors
 from keras_dropouts.uncertainty.fitted_again import fitted_for, known_of
 from keras_dropouts.uncertainty.given_prediction import read
 from keras_dropouts.uncertainty.served_decisions import from_json, readable
@@ -91,8 +91,10 @@ class ConformalSets:
         p = self._probabilities(mean, xp)
         if self.method == "lac":  # 1 - p loses what is left of a small p, in float32 before 1e-7
             return {"set": p >= _like(self._least(), p, xp)}
-        scores = set_scores(p, self.method, self.penalty, self.free, xp)
-        return {"set": scores <= _like(np.asarray(self.thresholds), scores, xp)}
+        limits = _like(np.asarray(self.thresholds), p, xp)
+        if xp is np:
+            return {"set": set_scores(p, self.method, self.penalty, self.free) <= limits}
+        return {"set": sets_of_tensors(p, self.method, limits, self.penalty, self.free)}
 
     def margin(
         self, mean: Any, std: Any = None, mutual_information: Any = None
@@ -108,7 +110,7 @@ class ConformalSets:
             least = np.broadcast_to(self._least(), p.shape)
             larger = np.maximum(np.maximum(np.abs(p), np.abs(least)), np.finfo("float32").tiny)
             return {"set": np.abs(p - least) / larger}
-        scores = set_scores(p, self.method, self.penalty, self.free, np)
+        scores = set_scores(p, self.method, self.penalty, self.free)
         apart = np.abs(scores - np.asarray(self.thresholds))
         order = np.argsort(p, axis=-1)
         rising = np.take_along_axis(p, order, axis=-1)

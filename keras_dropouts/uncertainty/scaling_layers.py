@@ -70,9 +70,8 @@ class TemperatureScaling(Calibration):
     def scaled(self, predictions: Any, xp: Any) -> Any:
         """Return the calibrated probabilities."""
         p = widened(predictions, xp)
-        scores = _logs(p, xp) / self.temperature
-        powers = xp.exp(scores - xp.max(scores, axis=-1, keepdims=True))
-        powers = xp.where(p > 0.0, powers, xp.zeros_like(p))  # what is impossible stays so
+        # Without logarithms what is impossible or certain stays so, and a file has fewer nodes.
+        powers = xp.power(p / xp.max(p, axis=-1, keepdims=True), 1.0 / self.temperature)
         return narrowed(powers / xp.sum(powers, axis=-1, keepdims=True), predictions)
 
     def numbers(self) -> dict[str, Any]:

@@ -136,9 +136,9 @@ def test_sets_say_how_many_classes_they_are_for(digits):
 
 def test_scores_are_those_of_the_papers():
     p = np.array([[0.5, 0.2, 0.3]])
-    np.testing.assert_allclose(set_scores(p, "lac", 0, 1, np), [[0.5, 0.8, 0.7]], atol=1e-12)
-    np.testing.assert_allclose(set_scores(p, "aps", 0, 1, np), [[0.0, 0.8, 0.5]], atol=1e-12)
-    made = set_scores(p, "raps", 0.1, 2, np)
+    np.testing.assert_allclose(set_scores(p, "lac", 0, 1), [[0.5, 0.8, 0.7]], atol=1e-12)
+    np.testing.assert_allclose(set_scores(p, "aps", 0, 1), [[0.0, 0.8, 0.5]], atol=1e-12)
+    made = set_scores(p, "raps", 0.1, 2)
     np.testing.assert_allclose(made, [[0.0, 0.9, 0.5]], atol=1e-12)
 
 

@@ -141,3 +141,29 @@ def test_quantiles_of_a_model_with_dropout_are_those_of_the_mean():
     wanted = uncertainty.conformal(prediction, y=x[:, 0], method="quantile")
     assert found.threshold == pytest.approx(wanted.threshold, rel=1e-6)
     assert found.samples == wanted.samples == 5
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+@pytest.mark.parametrize("method", ["aps", "raps"])
+def test_equal_probabilities_are_in_a_set_together(method, by_class):
+    random = np.random.default_rng(8)
+    p = random.integers(1, 4, (600, 6)).astype("float64")  # most rows have equal ones
+    p /= p.sum(axis=1, keepdims=True)
+    y = random.integers(0, 6, 600)
+    options = {"by_class": by_class, "penalty": 0.02, "free": 3, "coverage": 0.7}
+    found = uncertainty.conformal(p, y=y, method=method, **options)
+    sets = found(p)
+    larger = p[:, None, :] > p[:, :, None]  # the scores by pairs of classes
+    scores = (larger * p[:, None, :]).sum(axis=-1)
+    if method == "raps":
+        scores += 0.02 * np.maximum(larger.sum(axis=-1) - 2, 0)
+    wanted = scores <= np.array(found.thresholds)
+    near = np.abs(scores - np.array(found.thresholds)) < 1e-5  # summed in another order
+    np.testing.assert_array_equal(sets[~near], wanted[~near])
+    assert sets[np.arange(600), p.argmax(axis=1)].all()  # never empty
+    if not by_class:
+        least = np.where(sets, p, 2.0).min(axis=1, keepdims=True)
+        np.testing.assert_array_equal(sets, p >= least)
+    got = found.served(keras.ops.convert_to_tensor(p.astype("float32")), xp=keras.ops)["set"]
+    assert (keras.ops.convert_to_numpy(got) == wanted)[~near].all()
+    assert near.mean() < 0.2
