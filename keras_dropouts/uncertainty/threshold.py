@@ -39,8 +39,7 @@ class Threshold(float):
     (0.575, 'confidence', 0.0, 0.75)
     >>> threshold.accepts(p)
     array([ True,  True,  True, False])
-    >>> kd.uncertainty.Threshold.from_dict(threshold.to_dict()) == threshold
-    True
+    >>> assert kd.uncertainty.Threshold.from_dict(threshold.to_dict()) == threshold
     """
 
     score: str
@@ -186,7 +185,8 @@ def find_threshold(
         way_out = f"{least} {selection.risk.min():.4g}."
     else:
         found = _bounded(selection, risk, 1.0 - confidence)
-        way_out = f"Ask for less, or take more than these {selection.accepted[-1]:.0f} rows."
+        rows = f"{selection.accepted[-1]:.0f}"
+        way_out = f"Allow a higher risk or less confidence, or take more than these {rows} rows."
     if found is None:
         with_confidence = "" if confidence is None else f" with confidence {confidence}"
         expected = f"a risk that some threshold of {score!r} reaches{with_confidence}"
