@@ -1,17 +1,32 @@
-"""Turns links to files outside docs/ into links to the repository when the site is built."""
+"""Does what MkDocs does not: links into the repository, and a notebook of each page with code."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import page_notebooks
+
 _LINK = re.compile(r"\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]*)?\)")
+_FOLDERS = ("start/", "how_to/")
+_notebooks: dict[str, str] = {}
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
     """Return the text of a page; called by MkDocs for each."""
-    folder = posixpath.dirname(page.file.src_uri)
+    source = page.file.src_uri
+    if source.startswith(_FOLDERS) and page_notebooks.has_code(markdown):
+        name = f"{posixpath.basename(source).removesuffix('.md')}.ipynb"
+        _notebooks[name] = page_notebooks.notebook(markdown, config.site_url + page.url)
+        title, _, rest = markdown.partition("\n\n")
+        link = f'<a href="../../notebooks/{name}" download>This page as a notebook</a>'
+        markdown = f"{title}\n\n{link}\n\n{rest}"
+    folder = posixpath.dirname(source)
 
     def outside(match: re.Match[str]) -> str:
         up, path, part = match[1], match[2], match[3] or ""
@@ -21,3 +36,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
         return f"]({config.repo_url}/blob/main/{target}{part})"
 
     return _LINK.sub(outside, markdown)
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """Write the notebooks beside the pages; called by MkDocs at the end."""
+    folder = Path(config.site_dir) / "notebooks"
+    folder.mkdir(exist_ok=True)
+    for name, text in _notebooks.items():
+        (folder / name).write_text(text)

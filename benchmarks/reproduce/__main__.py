@@ -65,10 +65,12 @@ def page(texts: dict[str, str], old: str) -> str:
     kept = {name: f"## {parts[title]}" for name, title in SECTIONS.items() if title in parts}
     head = (
         "# Results of the papers, reproduced\n\n"
+        "**In short:** on small nets and small data some of the effects of the papers show and "
+        "others do not; each is reported as it came out.\n\n"
         "`make reproduce` makes this page. Small nets and small data, so that it takes minutes on "
         "a CPU; what does not show a paper's effect is reported as it is.\n\n"
         f"Python {platform.python_version()}, Keras {keras.__version__} on "
-        f"{keras.backend.backend()}, {platform.machine()}.\n\n"
+        f"{keras.backend.backend()}, {platform.machine()}.\n\n",
     )
     found = {**kept, **texts}
     return head + "\n".join(f"{found[name].strip()}\n" for name in SECTIONS if name in found)

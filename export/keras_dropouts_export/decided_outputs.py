@@ -11,12 +11,16 @@ import numpy as np
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts.entropy import entropy
+from keras_dropouts.uncertainty.conformal_intervals import ConformalIntervals
+from keras_dropouts.uncertainty.scaling_layers import StdScaling
 from keras_dropouts.uncertainty.served_decisions import ServedDecision, from_json, to_json
 from keras_dropouts_export.options import MonteCarlo
 
 CALIBRATION = "keras_dropouts.calibration"  # the key in an artifact's metadata
 # How many times the tolerance of an output the score of a decision may be off.
 _LOOSER = 10.0
+
+_OF_NUMBERS = (ConformalIntervals, StdScaling)
 
 Arrays = dict[str, np.ndarray]
 _EXPECTED = (
@@ -77,6 +81,15 @@ class DecidedOutputs:
                     raise invalid("calibration", expected, list(decisions))
                 taken |= added
         return DecidedOutputs(found)
+
+    @property
+    def of_classes(self) -> frozenset[str]:
+        """The outputs that have to be class probabilities for what is said of them."""
+        return frozenset(
+            name
+            for name, decisions in self.by_output.items()
+            if any(not isinstance(each, _OF_NUMBERS) for each in decisions)
+        )
 
     def served(self, outputs: dict[str, Any], xp: Any) -> dict[str, Any]:
         """Return the outputs that are added to `outputs`, by name.
@@ -139,6 +152,13 @@ def _fitted(decision: ServedDecision, sampling: MonteCarlo | None) -> ServedDeci
     elif "mutual_information" in needs and not (sampling.uncertainty or sampling.reduce is None):
         expected = "True where a threshold of the mutual information is in the file"
         raise invalid("uncertainty", expected, sampling.uncertainty)
+    if sampling is not None and sampling.fixed_masks and getattr(decision, "refit", None):
+        expected = "False where conformal prediction draws masks for each row"
+        way_out = (
+            "Make it of `mc_predict(model, x, samples, seed, fixed_masks=True)`, and give every "
+            "row that is served that seed."
+        )
+        raise invalid("fixed_masks", expected, True, way_out)
     return decision.for_samples(None if sampling is None else sampling.samples)
 
 

@@ -155,6 +155,7 @@ def _traced(request: Request) -> Exported:
     if request.calibration is not None:
         shapes = {each.name: each.shape for each in plain.outputs}
         decided = request.calibration.of(shapes)
+        check_probabilities(plain, "calibration", decided.of_classes)
         plain = replace(plain, decided=decided) if request.sampling else deciding(plain, decided)
     if request.caller is not None:
         plain = request.caller.predicting(plain)
@@ -164,7 +165,7 @@ def _traced(request: Request) -> Exported:
         check_stateless(request.model)
         return Exported(plain, labels=labels)
     if request.sampling.uncertainty:
-        check_probabilities(plain)
+        check_probabilities(plain, "uncertainty")
     sampled = sampled_function(plain, request.sampling)
     if request.caller is not None:
         sampled = request.caller.sampling(sampled, request.sampling)

@@ -111,12 +111,11 @@ def calibrate(
         return StdScaling(float(np.sqrt(ratio)))
     classes = checked_classes(prediction, y, output=output, mask=mask, ignore_label=ignore_label)
     p, labels = classes.probabilities, classes.labels
-    if (labels == labels[0]).all():
-        raise invalid("y", "labels of at least two classes", f"class {labels[0]} alone")
+    check_several_classes(labels)
     if within:
         if classes.samples is None:
             raise invalid("prediction", "samples, which `within` scales", "a mean")
-        return TemperatureScaling(temperature_within(classes.samples, labels))
+        return TemperatureScaling(temperature_within(classes.samples, labels), within=True)
     if method == "temperature":
         return TemperatureScaling(temperature_of(p, labels))
     if method == "vector":
@@ -124,6 +123,16 @@ def calibrate(
         return VectorScaling(weights.tolist(), biases.tolist())
     own = [(p[:, c], (labels == c).astype("float64")) for c in range(p.shape[1])]
     return IsotonicScaling([fitted_knots(*each).tolist() for each in own])
+
+
+def check_several_classes(labels: np.ndarray) -> None:
+    """Raise a clear error where all labels are one class.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if (labels == labels[0]).all():
+        raise invalid("y", "labels of at least two classes", f"class {labels[0]} alone")
 
 
 def predicted(

@@ -23,6 +23,7 @@ class Calibration(keras.layers.Layer):
     """
 
     ending = "calibrated"  # of the output that an artifact has it under
+    within = False  # whether it is for each Monte-Carlo sample, and not for their mean
     classes: int | None = None  # None where it takes any number of them
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,7 +76,18 @@ class Calibration(keras.layers.Layer):
         return {}
 
     def for_samples(self, samples: int | None) -> Calibration:
-        """Return the calibration as it is: it is of one function of predictions."""
+        """Return the calibration as it is: it is of one function of predictions.
+
+        Raises:
+            ValueError: if it is for each sample, and not for their mean.
+        """
+        if self.within:
+            raise invalid(
+                "calibration",
+                "a calibration of the mean of samples, or of an output without samples",
+                "one that was found with within=True",
+                "Put it at the end of the model: keras.Sequential([model, calibration]).",
+            )
         return self
 
     def check(self, shape: tuple[int | None, ...], name: str) -> None:

@@ -16,20 +16,20 @@ from keras_dropouts.arguments import (
     invalid,
     is_real,
 )
-from keras_dropouts.uncertainty.calibrate import predicted
+from keras_dropouts.uncertainty.calibrate import check_several_classes, predicted
 from keras_dropouts.uncertainty.calibration_layer import Calibration
-from keras_dropouts.uncertainty.checked_input import checked_classes, checked_values, kind_of
+from keras_dropouts.uncertainty.checked_input import checked_classes, kind_of
 from keras_dropouts.uncertainty.conformal_intervals import ConformalIntervals
 from keras_dropouts.uncertainty.conformal_scores import (
     INTERVALS,
     SETS,
-    interval_scores,
     set_scores,
     threshold_of,
 )
 from keras_dropouts.uncertainty.conformal_sets import ConformalSets
 from keras_dropouts.uncertainty.fitted_again import ANY
-from keras_dropouts.uncertainty.given_prediction import Given, described, numbers, read
+from keras_dropouts.uncertainty.given_prediction import Given, read
+from keras_dropouts.uncertainty.interval_thresholds import interval_thresholds
 
 _SAMPLES = 32  # of a model whose standard deviation is needed
 _SAME = {"thr": "lac"}  # other names
@@ -50,13 +50,17 @@ def conformal(
     free: int = 2,
     output: str | None = None,
     std: Any = None,
+    mask: Any = None,
+    ignore_label: int | None = None,
 ) -> ConformalSets | ConformalIntervals:
     """Find, on held-out data, sets or intervals with a coverage that is guaranteed.
 
     Split conformal prediction: whatever the model is, a new row of the same kind as the calibration
     rows has its label in the set (or its number in the interval) with a probability of at least
     `coverage`. That is an average over rows: it does not hold for each kind of row by itself, nor
-    after the data have shifted.
+    after the data have shifted. The numbers along the last axis of an output have intervals each
+    for itself. Pixels and tokens are rows; those of one image are not independent of each other,
+    so it is the number of images that says how near the coverage comes to what was asked.
 
     `conformal(model, x, y)` keeps model, `x` and `y`, so that `export_onnx(model, path,
     samples=..., calibration=found)` finds the thresholds again for what the file serves. Those of a
@@ -84,13 +88,16 @@ def conformal(
         free: Of "raps", how many classes cost nothing; an integer above 0.
         output: Which output is meant, where the prediction has several.
         std: The standard deviation of numbers, where `prediction` is an array.
+        mask: Booleans of the shape of the labels; False leaves a row, pixel or token out.
+        ignore_label: A label that does the same, for sets.
 
     Returns:
         A `ConformalSets`, called on probabilities, or a `ConformalIntervals`, called on numbers.
 
     Raises:
         ValueError: if there are too few rows for the coverage (saying how many are needed), labels
-            and predictions do not fit, or an argument is out of its range.
+            and predictions do not fit, all labels are of one class, or an argument is out of its
+            range.
 
     Example:
 
@@ -125,7 +132,14 @@ def conformal(
         raise invalid("seed", "an integer from 0 to 2**63 - 1", seed)
     if y is None:
         raise invalid("y", "labels of the predictions", y)
-    options = {"by_class": by_class, "calibration": calibration, "penalty": penalty, "free": free}
+    options = {
+        "by_class": by_class,
+        "calibration": calibration,
+        "penalty": penalty,
+        "free": free,
+        "mask": mask,
+        "ignore_label": ignore_label,
+    }
     if not isinstance(prediction, keras.Model):
         if x is not None:
             raise invalid("x", "None, as `prediction` is no model; the labels are `y=`", type(x))
@@ -158,12 +172,16 @@ def _found(
     if method is None:
         method = SETS[0] if kind_of(given, y) == "classification" else INTERVALS[0]
     if method in INTERVALS:
-        if options["by_class"] or options["calibration"] is not None:
-            raise invalid("method", "one of sets with `by_class` or `calibration`", method)
-        threshold, rows = _interval_threshold(given, y, coverage, method, std)
-        return ConformalIntervals(coverage, method, threshold, samples, rows, refit)
-    classes = checked_classes(given, y)
+        of_sets = ("by_class", "calibration", "ignore_label")
+        if options["by_class"] or any(options[each] is not None for each in of_sets[1:]):
+            names = ", ".join(f"`{each}`" for each in of_sets)
+            raise invalid("method", f"one of sets with any of {names}", method)
+        found = interval_thresholds(given, y, coverage, method, std, options["mask"])
+        return ConformalIntervals(coverage, method, *found[:2], samples, found[2], refit)
+    left_out = {name: options[name] for name in ("mask", "ignore_label")}
+    classes = checked_classes(given, y, **left_out)
     p, labels = classes.probabilities, classes.labels
+    check_several_classes(labels)
     scale = options["calibration"]
     if scale is not None:
         scale.check(p.shape, "prediction")
@@ -188,27 +206,3 @@ def _found(
         p.shape[1],
         refit,
     )
-
-
-def _interval_threshold(
-    given: Given, y: Any, coverage: float, method: str, std: Any
-) -> tuple[float | tuple[float, ...], int]:
-    if method == "quantile":
-        ends = given.mean.astype("float64")
-        truth = numbers(y, "y").astype("float64")
-        if ends.ndim < 2 or ends.shape[-1] != 2 or truth.size != ends[..., 0].size:
-            expected = "two quantiles for each label, of shape (N, 2)"
-            raise invalid("prediction", expected, described(ends))
-        truth = truth.reshape(ends.shape[:-1])
-        scores = np.maximum(ends[..., 0] - truth, truth - ends[..., 1]).reshape(-1)
-        return threshold_of(scores, coverage), scores.size
-    values = checked_values(given, y, std=std)
-    if method == "scaled" and values.std is None:
-        expected = "a prediction with standard deviations: samples, or `std`"
-        raise invalid("prediction", expected, "one without")
-    scores = interval_scores(values.mean, values.std if method == "scaled" else None, values.y)
-    if given.mean.ndim == 2 and given.mean.shape[1] > 1:
-        # The units of a row are no rows: each has a threshold of its own.
-        of_units = list(scores.reshape(given.mean.shape).T)
-        return tuple(threshold_of(each, coverage) for each in of_units), len(of_units[0])
-    return threshold_of(scores, coverage), scores.size

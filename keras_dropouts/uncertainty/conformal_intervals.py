@@ -25,9 +25,9 @@ class ConformalIntervals:
 
     coverage: the probability; method: "absolute" (mean ± threshold), "scaled" (mean ± threshold *
     std) or "quantile" (two units, a lower and an upper quantile, each moved out by the threshold:
-    the ends have the last axis 1); threshold: the score, or of an output of shape (N, D) with D > 1
-    one for each unit, in a tuple, so that each unit is covered as often; samples, rows: as in
-    `ConformalSets`.
+    the ends have the last axis 1); threshold: the score, or of an output of shape (..., D) with
+    D > 1 one for each unit, in a tuple, so that each unit is covered as often; floor: the least
+    standard deviation that counts; samples, rows: as in `ConformalSets`.
 
     Example:
 
@@ -42,6 +42,7 @@ class ConformalIntervals:
     coverage: float
     method: str
     threshold: float | tuple[float, ...]
+    floor: float = 0.0
     samples: int | None = None
     rows: int = 0
     refit: Callable[[int | None], ConformalIntervals] | None = field(
@@ -82,7 +83,9 @@ class ConformalIntervals:
             reach = ops.cast(reach, mean.dtype) if xp is ops else reach
         if self.method == "quantile":
             return {"lower": mean[..., :1] - reach, "upper": mean[..., 1:] + reach}
-        half = std * reach if self.method == "scaled" else reach
+        half = reach
+        if self.method == "scaled":
+            half = xp.maximum(std, xp.ones_like(std) * self.floor) * reach
         return {"lower": mean - half, "upper": mean + half}
 
     def margin(
@@ -101,7 +104,8 @@ class ConformalIntervals:
             expected = f"what fits output {name!r}, of shape {shape}: two quantiles have two units"
             raise invalid("calibration", expected, self)
         units = len(self.threshold) if isinstance(self.threshold, tuple) else 1
-        if units > 1 and (len(shape) != 2 or shape[-1] != units):
+        found = shape[-1] if len(shape) > 1 else 1
+        if self.method != "quantile" and found not in (None, units):
             expected = f"what fits output {name!r}, of shape {shape}; this one is for {units} units"
             raise invalid("calibration", expected, self)
 

@@ -33,16 +33,6 @@ def set_scores(p: Any, method: str, penalty: float, free: int, xp: Any) -> Any:
     return before + penalty * xp.maximum(beyond, xp.zeros_like(p))
 
 
-def interval_scores(mean: np.ndarray, std: np.ndarray | None, y: np.ndarray) -> np.ndarray:
-    """Return |y - mean|, divided by the standard deviation where there is one."""
-    apart = np.abs(y - mean)
-    if std is None:
-        return apart
-    if not (std > 0.0).all():
-        raise invalid("prediction", "standard deviations above 0", f"{std.min():.4g}")
-    return apart / std
-
-
 def threshold_of(scores: np.ndarray, coverage: float, of: str = "") -> float:
     """Return the ceil((n + 1) * coverage)-th smallest of n scores.
 

@@ -43,7 +43,7 @@ class ConformalSets:
     array([[ True, False],
            [ True, False]])
     >>> sets.endings, sets.margin(p[:1])["set"].round(2), sets.needs
-    (('set',), array([[0.2, 0.6]]), frozenset())
+    (('set',), array([[0.22, 0.86]]), frozenset())
     >>> sets.served(p)["set"].sum(axis=1)
     array([1, 1, 1, 0])
     >>> sets.check((None, 2), "digit")  # an output of two classes: nothing to say
@@ -88,37 +88,45 @@ class ConformalSets:
         self, mean: Any, std: Any = None, mutual_information: Any = None, xp: Any = np
     ) -> dict[str, Any]:
         """Return {"set": which classes are in the set}; see `ServedDecision`."""
-        scores = self._scores(mean, xp)
-        limits = np.asarray(self.thresholds, "float64" if xp is np else "float32")
-        return {"set": scores <= (ops.cast(limits, scores.dtype) if xp is ops else limits)}
+        p = self._probabilities(mean, xp)
+        if self.method == "lac":  # 1 - p loses what is left of a small p, in float32 before 1e-7
+            return {"set": p >= _like(self._least(), p, xp)}
+        scores = set_scores(p, self.method, self.penalty, self.free, xp)
+        return {"set": scores <= _like(np.asarray(self.thresholds), scores, xp)}
 
     def margin(
         self, mean: Any, std: Any = None, mutual_information: Any = None
     ) -> dict[str, np.ndarray]:
         """Return {"set": how far the scores are from the threshold}; see `ServedDecision`.
 
-        Where the order of classes counts, also how far a probability is from the next one, if that
-        could turn the decision.
+        Of "lac" it is how far p_c and 1 - threshold are apart, as a part of the larger one. Where
+        the order of classes counts, also how far a probability is from the next one, if that could
+        turn the decision.
         """
-        apart = np.abs(self._scores(mean, np) - np.asarray(self.thresholds))
-        if self.method != "lac":
-            p = self._probabilities(mean, np)
-            order = np.argsort(p, axis=-1)
-            rising = np.take_along_axis(p, order, axis=-1)
-            steps = np.diff(rising, axis=-1, prepend=-np.inf, append=np.inf)
-            nearest = np.minimum(steps[..., :-1], steps[..., 1:])
-            ranks = np.argsort(order, axis=-1)
-            ties = np.minimum(apart, np.take_along_axis(nearest, ranks, axis=-1))
-            # Two classes that change places move a score by a probability and a penalty.
-            apart = np.maximum(ties, apart - p - self.penalty)
+        p = self._probabilities(mean, np)
+        if self.method == "lac":
+            least = np.broadcast_to(self._least(), p.shape)
+            larger = np.maximum(np.maximum(np.abs(p), np.abs(least)), np.finfo("float32").tiny)
+            return {"set": np.abs(p - least) / larger}
+        scores = set_scores(p, self.method, self.penalty, self.free, np)
+        apart = np.abs(scores - np.asarray(self.thresholds))
+        order = np.argsort(p, axis=-1)
+        rising = np.take_along_axis(p, order, axis=-1)
+        steps = np.diff(rising, axis=-1, prepend=-np.inf, append=np.inf)
+        nearest = np.minimum(steps[..., :-1], steps[..., 1:])
+        ranks = np.argsort(order, axis=-1)
+        ties = np.minimum(apart, np.take_along_axis(nearest, ranks, axis=-1))
+        # Two classes that change places move a score by a probability and a penalty.
+        apart = np.maximum(ties, apart - p - self.penalty)
         return {"set": apart}
 
     def _probabilities(self, mean: Any, xp: Any) -> Any:
         p = widened(mean, xp)
         return p if self.calibration is None else self.calibration.scaled(p, xp)
 
-    def _scores(self, mean: Any, xp: Any) -> Any:
-        return set_scores(self._probabilities(mean, xp), self.method, self.penalty, self.free, xp)
+    def _least(self) -> np.ndarray:
+        """Return the least probability in a set of "lac", rounded so that it is in."""
+        return (1.0 - np.asarray(self.thresholds)) - 2.0**-53
 
     def for_samples(self, samples: int | None) -> ConformalSets:
         """Return the sets for the mean of so many samples; see `ServedDecision`."""
@@ -131,6 +139,10 @@ class ConformalSets:
     def to_dict(self) -> dict[str, Any]:
         """Return the sets as JSON can hold them."""
         return {"kind": "conformal_sets", **known_of(self)}
+
+
+def _like(numbers: np.ndarray, x: Any, xp: Any) -> Any:
+    return ops.cast(numbers.astype("float32"), x.dtype) if xp is ops else numbers
 
 
 def _sets(given: dict[str, Any]) -> ConformalSets:

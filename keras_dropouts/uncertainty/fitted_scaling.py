@@ -56,6 +56,9 @@ def temperature_within(samples: np.ndarray, labels: np.ndarray) -> float:
 
     samples: (T, N, C). It has several minima at worst, so 41 temperatures are tried, and the best
     one is refined by golden section.
+
+    Raises:
+        ValueError: if none above 0.01 is the best, as nearly every row is right.
     """
     logs = np.log(np.maximum(samples.astype("float64"), SMALLEST))
     rows = np.arange(len(labels))
@@ -68,6 +71,10 @@ def temperature_within(samples: np.ndarray, labels: np.ndarray) -> float:
 
     grid = np.linspace(np.log(LIMITS[0]), np.log(LIMITS[1]), 41)
     best = int(np.argmin([loss(x) for x in grid]))
+    if best == 0:
+        expected = "some labels that are not the most probable class, but possible"
+        way_out = "Take more rows: no temperature above 0 is the best for these."
+        raise invalid("y", expected, "too few", way_out)
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     return float(np.exp(_golden(loss, float(low), float(high))))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_dropouts.arguments import check_positive, invalid, is_real
+from keras_dropouts.arguments import check_flag, check_positive, invalid, is_real
 from keras_dropouts.registry import register
 from keras_dropouts.uncertainty.calibration_layer import (
     SMALLEST,
@@ -38,6 +38,9 @@ class TemperatureScaling(Calibration):
 
     Args:
         temperature: A finite number above 0.
+        within: Whether it was found for samples that are scaled one by one before their mean is
+            taken. Such a layer belongs at the end of the model, and no export takes it as its
+            `calibration`, which scales the mean.
         **kwargs: `name` and `dtype`, as for any Keras layer.
 
     Input shape: (..., C) probabilities of C classes, or (..., 1) of the second of two.
@@ -59,9 +62,10 @@ class TemperatureScaling(Calibration):
         Guo, Pleiss, Sun and Weinberger, 2017, "On calibration of modern neural networks".
     """
 
-    def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, temperature: float = 1.0, *, within: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.temperature = check_positive(temperature, "temperature")
+        self.within = check_flag(within, "within")
 
     def scaled(self, predictions: Any, xp: Any) -> Any:
         """Return the calibrated probabilities."""
@@ -72,8 +76,8 @@ class TemperatureScaling(Calibration):
         return narrowed(powers / xp.sum(powers, axis=-1, keepdims=True), predictions)
 
     def numbers(self) -> dict[str, Any]:
-        """Return the temperature."""
-        return {"temperature": self.temperature}
+        """Return the temperature, and whether it is for samples."""
+        return {"temperature": self.temperature, "within": self.within}
 
 
 @register

@@ -1,5 +1,6 @@
 """Walks through the built site in headless Chromium at two widths, and checks every link in it."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -87,6 +88,19 @@ def test_no_link_is_dead():
             if not target.exists() or unquote(parts.fragment) not in anchors:
                 dead.append(f"{page.relative_to(SITE)}: {link}")
     assert not dead, dead
+
+
+def test_each_page_with_code_is_a_notebook_whose_cells_are_its_blocks():
+    notebooks = sorted((SITE / "notebooks").glob("*.ipynb"))
+    assert len(notebooks) >= 5
+    for path in notebooks:
+        (page,) = (SITE.parents[1] / "docs").rglob(f"{path.stem}.md")
+        cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+        blocks = re.findall(r"<!-- test: \w+ -->\n```python\n(.*?)```", page.read_text(), re.S)
+        assert cells[0]["source"].startswith("%pip install")
+        assert [each["source"].removeprefix("%%writefile app.py\n") for each in cells[1:]] == [
+            each.strip() for each in blocks
+        ]
 
 
 def test_no_page_asks_another_server_for_what_it_shows():

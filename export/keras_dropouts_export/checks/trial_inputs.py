@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -122,22 +122,32 @@ def _numpy(dtype: str) -> Any:
     return "float32" if dtype == "bfloat16" else dtype
 
 
-def check_probabilities(function: InferenceFunction) -> None:
+def check_probabilities(
+    function: InferenceFunction, argument: str, named: Collection[str] | None = None
+) -> None:
     """Raise a clear error where an output of a model is not class probabilities.
 
+    named: the outputs that have to be, None for all.
+
     Raises:
-        ValueError: naming the output, for the argument `uncertainty`, which needs them.
+        ValueError: naming the output, for the argument that needs them.
     """
+    if named is not None and not named:
+        return
+    nothing = "False" if named is None else "None"
+    given: Any = True if named is None else f"one for {sorted(named)}"
     _, _, outputs = next(trial_inputs(function))
     for name, values in outputs.items():
+        if named is not None and name not in named:
+            continue
         numbers = values.astype("float64")
         sums = numbers.sum(axis=-1) if numbers.ndim > 1 else numbers
         one_unit = numbers.ndim > 1 and numbers.shape[-1] == 1
         inside = (numbers >= 0.0).all() and (numbers <= 1.001).all()
         if numbers.ndim < 2 or not inside or not (one_unit or (abs(sums - 1.0) < 1e-2).all()):
             raise invalid(
-                "uncertainty",
-                "False where an output is not class probabilities along its last axis",
-                True,
+                argument,
+                f"{nothing} where an output is not class probabilities along its last axis",
+                given,
                 f"Output {name!r} is not; give the model a softmax or sigmoid.",
             )
