@@ -73,7 +73,8 @@ def blocks_section(images: Path, seeds: int, processes: int) -> str:
             # Of plain dropout after convolutions the paper says that it helps less than blocks.
             paper = GHIASI if better != "units" else "(dropout itself)"
             claim = Claim(f"{paper}, {size} digits", names[better], names[worse], ACCURACY)
-            rows.append((claim, best[better], best[worse]))
+            for each in (claim, claim._replace(column=LOSS)):
+                rows.append((each, best[better], best[worse]))
         groups[f"{size} digits"] = arms
     _draw_groups(groups, found, images / "digits_blocks.png")
     picture = ["![test accuracies](images/digits_blocks.png)", ""]
