@@ -70,7 +70,7 @@ def page(texts: dict[str, str], old: str) -> str:
         "`make reproduce` makes this page. Small nets and small data, so that it takes minutes on "
         "a CPU; what does not show a paper's effect is reported as it is.\n\n"
         f"Python {platform.python_version()}, Keras {keras.__version__} on "
-        f"{keras.backend.backend()}, {platform.machine()}.\n\n",
+        f"{keras.backend.backend()}, {platform.machine()}.\n\n"
     )
     found = {**kept, **texts}
     return head + "\n".join(f"{found[name].strip()}\n" for name in SECTIONS if name in found)
