@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from keras_dropouts.arguments import check_integer, invalid
+from keras_dropouts.canvas import pyplot
 from keras_dropouts.layers.gaussian_dropout import GaussianDropout
-from keras_dropouts.plots.canvas import pyplot
 from keras_dropouts.plots.mask_images import dropped_places, mask_image
 from keras_dropouts.plots.noted_masks import Note, layers_shown, noted_masks
 from keras_dropouts.surgery.model_checks import check_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts.plots.canvas import check_axes, pyplot
+from keras_dropouts.canvas import pyplot
 
 
 def plot_rates(history: Any, ax: Any = None, prefix: str = "rate/") -> Any:
@@ -38,7 +38,7 @@ def plot_rates(history: Any, ax: Any = None, prefix: str = "rate/") -> Any:
     if not rates:
         expected = f"a history in which names begin with {prefix!r}"
         raise invalid("history", expected, sorted(logs), "Pass callbacks=[kd.RateLogger()] to fit.")
-    if check_axes(ax) is None:
+    if _check_axes(ax) is None:
         ax = plt.subplots()[1]
     for number, (name, values) in enumerate(rates.items()):
         # A marker of its own for each line, as not everyone tells all colours apart.
@@ -49,4 +49,11 @@ def plot_rates(history: Any, ax: Any = None, prefix: str = "rate/") -> Any:
         ax.plot(epochs, values, marker=marker, markevery=every, label=label)
     ax.set(xlabel="epoch", ylabel="rate", ylim=(-0.02, 1.02))
     ax.legend()
+    return ax
+
+
+def _check_axes(ax: Any) -> Any:
+    """Return `ax` if it is None or something to draw into, as matplotlib's Axes are."""
+    if ax is not None and not (callable(getattr(ax, "plot", None)) and hasattr(ax, "imshow")):
+        raise invalid("ax", "None or a matplotlib Axes", ax)
     return ax

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts.arguments import check_integer, check_rate, invalid, is_real
+from keras_dropouts.canvas import axes_for
 
 _LARGEST_STEP = 2**31 - 1  # layers count their steps in int32
 
@@ -104,10 +105,7 @@ class Schedule:
         if steps is None:
             steps = max(1, math.ceil(1.25 * schedule._last_step() / unit))
         steps = check_integer(steps, "steps", minimum=1)
-        if ax is None:
-            ax = _new_axes()
-        elif not callable(getattr(ax, "plot", None)):
-            raise invalid("ax", "None or a matplotlib Axes", ax)
+        ax = axes_for(ax, "a schedule")
         # At most 2,000 points: a million steps draw the same line.
         last = steps * unit
         points = np.unique(np.linspace(0, last, min(last, 2000) + 1).round())
@@ -156,13 +154,3 @@ def _is_tensor(value: Any) -> bool:
         or isinstance(value, keras.Variable)
         or keras.utils.is_keras_tensor(value)
     )
-
-
-def _new_axes() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Drawing a schedule needs matplotlib. Install it: pip install 'keras-dropouts[plot]'"
-        ) from error
-    return plt.subplots()[1]

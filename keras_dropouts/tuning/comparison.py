@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_dropouts.arguments import check_choice
-from keras_dropouts.tuning.drawing import axes_for
+from keras_dropouts.canvas import axes_for
 from keras_dropouts.tuning.intervals import interval_of
 
 

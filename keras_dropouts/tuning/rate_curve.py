@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keras_dropouts.tuning.drawing import axes_for
+from keras_dropouts.canvas import axes_for
 
 
 @dataclass(frozen=True)

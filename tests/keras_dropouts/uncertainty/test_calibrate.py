@@ -7,33 +7,15 @@ from keras import layers
 from sklearn.isotonic import IsotonicRegression
 
 import keras_dropouts as kd
+from calibrated_data import METHODS, figures, held, make_overconfident, softmax
 from keras_dropouts.uncertainty.isotonic_scaling import MOST_KNOTS, fitted_knots
 
 uncertainty = kd.uncertainty
-METHODS = ("temperature", "vector", "isotonic")
-
-
-def softmax(scores):
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
 def overconfident():
-    """Probabilities whose logits are three times too large, and labels drawn by the true ones."""
-    random = np.random.default_rng(0)
-    scores = 2.0 * random.normal(size=(6000, 4))
-    labels = np.array([random.choice(4, p=p) for p in softmax(scores)])
-    return softmax(3.0 * scores), labels
-
-
-def held(p):
-    """Return an array as the backend holds it: JAX has no float64."""
-    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(p))
-
-
-def figures(p, y):
-    return uncertainty.evaluate(np.asarray(p), y).to_dict()
+    return make_overconfident()
 
 
 def test_the_temperature_is_the_one_that_was_put_in(overconfident):

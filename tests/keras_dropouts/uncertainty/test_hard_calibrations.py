@@ -6,32 +6,14 @@ import pytest
 from keras import layers
 
 import keras_dropouts as kd
+from calibrated_data import METHODS, figures, held, make_overconfident, softmax
 
 uncertainty = kd.uncertainty
-METHODS = ("temperature", "vector", "isotonic")
-
-
-def softmax(scores):
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
 def overconfident():
-    """Probabilities whose logits are three times too large, and labels drawn by the true ones."""
-    random = np.random.default_rng(0)
-    scores = 2.0 * random.normal(size=(6000, 4))
-    labels = np.array([random.choice(4, p=p) for p in softmax(scores)])
-    return softmax(3.0 * scores), labels
-
-
-def held(p):
-    """Return an array as the backend holds it: JAX has no float64."""
-    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(p))
-
-
-def figures(p, y):
-    return uncertainty.evaluate(np.asarray(p), y).to_dict()
+    return make_overconfident()
 
 
 @pytest.mark.parametrize("method", METHODS)
