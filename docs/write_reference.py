@@ -84,7 +84,7 @@ def command_line() -> str:
         "for was done and verified, 1 if it was not, and 2 if the command line itself was wrong.",
         "[Layers of your own](../how_to/own_layers.md).\n",
     ]
-    with click.Context(main, info_name="keras-dropouts") as context:
+    with click.Context(main, info_name="keras-dropouts", **main.context_settings) as context:
         for name in main.list_commands(context):
             command = main.get_command(context, name)
             with click.Context(

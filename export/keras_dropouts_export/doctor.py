@@ -218,7 +218,7 @@ def _owner(operation: str, model: Any, layers: dict[str, Any], named: Collection
 def _not_in_onnx(function: InferenceFunction, opset: int) -> Iterator[Diagnosis]:
     model, concrete = function.model, function.concrete
     layers = dict(walk(model))
-    for operation, name in adapter.unknown_operations(concrete, opset):
+    for operation, name in adapter.unknown_operations(concrete, opset, model.name):
         path = _owner(name, model, layers)
         kind = type(layers.get(path, model)).__name__
         why = (
@@ -227,7 +227,7 @@ def _not_in_onnx(function: InferenceFunction, opset: int) -> Iterator[Diagnosis]
         )
         yield Diagnosis(path or model.name, kind, "unknown op", why, f"{_OURS}.")
     try:
-        adapter.convert(concrete, opset)
+        adapter.convert(concrete, opset, model.name)
     except ExportError as error:
         fix = "Replace the layer, or export with `export_saved_model`."
         yield Diagnosis(model.name, type(model).__name__, "blocked", str(error), fix)

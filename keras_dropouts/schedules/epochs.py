@@ -116,6 +116,10 @@ class EpochSchedule(Schedule):
                 raise invalid("steps_per_epoch", expected, self.steps_per_epoch)
             self.in_steps(self.steps_per_epoch)  # raises where there are too many
 
+    def _known(self, name: str) -> Any:
+        """Return a length in steps; only a schedule in steps is asked for it."""
+        return getattr(self, name)
+
     def _steps(self) -> dict[str, tuple[str, int, bool]]:
         return {steps: (epochs, low, must) for epochs, (steps, low, must) in self.units.items()}
 

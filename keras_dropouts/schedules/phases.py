@@ -45,7 +45,7 @@ class PiecewiseConstant(EpochSchedule):
     [0.0, 0.0, 0.1, 0.1, 0.3, 0.3]
     """
 
-    boundaries: Any = None
+    boundaries: Sequence[int] | None = None
     rates: Sequence[float] = ()
     boundary_epochs: Sequence[int] | None = dataclasses.field(default=None, kw_only=True)
 
@@ -54,7 +54,7 @@ class PiecewiseConstant(EpochSchedule):
     def __post_init__(self) -> None:
         self._check_units()
         rates = _items(self.rates, "rates")
-        count = len(self.boundary_epochs or self.boundaries) + 1
+        count = len(self.boundary_epochs or self._known("boundaries")) + 1
         if len(rates) != count:
             expected = f"{count} rates, one more than there are boundaries"
             raise invalid("rates", expected, self.rates)
@@ -69,13 +69,13 @@ class PiecewiseConstant(EpochSchedule):
         return items
 
     def _last_step(self) -> int:
-        return self.boundaries[-1]
+        return int(self._known("boundaries")[-1])
 
     def _rate(self, step: Any, xp: Any) -> Any:
         # Sums, as PyTorch would round a bare number to Keras's floatx.
         zero = steps_since(step, 0) * 0.0
         rate = zero + self.rates[0]
-        for boundary, later_rate in zip(self.boundaries, self.rates[1:], strict=True):
+        for boundary, later_rate in zip(self._known("boundaries"), self.rates[1:], strict=True):
             rate = xp.where(step >= boundary, zero + later_rate, rate)
         return rate
 
@@ -113,7 +113,7 @@ class EarlyDropout(EpochSchedule):
     """
 
     rate: float
-    steps: Any = None
+    steps: int | None = None
     decay: str = "constant"
     epochs: int | None = dataclasses.field(default=None, kw_only=True)
 
@@ -125,7 +125,7 @@ class EarlyDropout(EpochSchedule):
         self._check_units()
 
     def _last_step(self) -> int:
-        return self.steps
+        return int(self._known("steps"))
 
     def _rate(self, step: Any, xp: Any) -> Any:
         elapsed = steps_since(step, 0)
@@ -165,7 +165,7 @@ class LateDropout(EpochSchedule):
     """
 
     rate: float
-    begin_step: Any = None
+    begin_step: int | None = None
     begin_epoch: int | None = dataclasses.field(default=None, kw_only=True)
 
     units = {"begin_epoch": ("begin_step", 0, True)}  # noqa: RUF012
@@ -175,7 +175,7 @@ class LateDropout(EpochSchedule):
         self._check_units()
 
     def _last_step(self) -> int:
-        return self.begin_step
+        return int(self._known("begin_step"))
 
     def _rate(self, step: Any, xp: Any) -> Any:
         zero = steps_since(step, 0) * 0.0

@@ -16,8 +16,8 @@ from keras_dropouts.schedules.schedule import check_rates, length, mix, steps_si
 class _Ramp(EpochSchedule):
     initial_rate: float
     final_rate: float
-    ramp_steps: Any = None  # an int; a tensor inside `at`
-    begin_step: Any = 0
+    ramp_steps: int | None = None  # None in epochs
+    begin_step: int = 0
     ramp_epochs: int | None = dataclasses.field(default=None, kw_only=True)
     begin_epoch: int | None = dataclasses.field(default=None, kw_only=True)
 
@@ -31,7 +31,7 @@ class _Ramp(EpochSchedule):
         self._check_units()
 
     def _last_step(self) -> int:
-        return self.begin_step + self.ramp_steps
+        return int(self.begin_step + self._known("ramp_steps"))
 
     def _rate(self, step: Any, xp: Any) -> Any:
         progress = steps_since(step, self.begin_step) / length(self.ramp_steps)

@@ -9,7 +9,7 @@ model = keras.Sequential([keras.Input((4,))])
 
 kd.DropBlock2D("high", 3)  # error
 kd.ScheduledDropout(0.1, seed="seven")  # error
-kd.schedules.LinearRamp(0.0, 0.5)  # error
+kd.schedules.LinearRamp(0.0, 0.5, ramp_epochs="two")  # error
 kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=10).ramp_steps = 20  # error
 kd.mc_predict(model, [1.0], samples="many")  # error
 kd.DropBlok2D(0.1)  # error

@@ -33,7 +33,7 @@ assert_type(kd.depth_rates(4, 0.2), list[float])
 # The rate of a layer is a float, whatever sets it: a number, a schedule or a user's function.
 ramp = kd.schedules.LinearRamp(0.0, 0.5, ramp_steps=100)
 assert_type(ramp, kd.schedules.LinearRamp)
-assert_type(ramp.ramp_steps, int)
+assert_type(ramp.ramp_steps, int | None)  # None where the ramp is given in epochs
 scheduled = kd.ScheduledDropout(ramp, seed=7)
 assert_type(scheduled.rate, float)
 assert_type(scheduled.step, int)

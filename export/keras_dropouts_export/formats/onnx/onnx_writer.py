@@ -38,7 +38,7 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     with grus_marked():
         again = exported.sampling is None and has_gru(exported.plain.model)
         function = portable(_drawn_by_nodes(exported), weights, again)
-    model = adapter.convert(function.concrete, opset)
+    model = adapter.convert(function.concrete, opset, function.name)
     if exported.sampling is not None and opset >= _ALLOWS_ZERO:
         keep_zeros(model)
     own = len(function.inputs) - len(weights)

@@ -47,16 +47,17 @@ class _Frozen:
         return self.concrete
 
 
-def convert(concrete: Any, opset: int) -> onnx.ModelProto:
+def convert(concrete: Any, opset: int, name: str = "") -> onnx.ModelProto:
     """Return the ONNX form of a concrete function of TensorFlow.
 
     Inputs and outputs are in the order of the function's, under names of tf2onnx's own. What
-    tf2onnx cannot write is written in its last opset and lifted by ONNX's own converter.
+    tf2onnx cannot write is written in its last opset and lifted by ONNX's own converter. `name` is
+    the model's, for errors.
 
     Raises:
         ExportError: naming the operations and layers that tf2onnx does not know.
     """
-    model = _converted(concrete, min(opset, NATIVE_OPSET))
+    model = _converted(concrete, min(opset, NATIVE_OPSET), name)
     draw_nodes.expand_draws(model)
     keep_sizes_long(model)
     part_loop_states(model)
@@ -73,10 +74,10 @@ def convert(concrete: Any, opset: int) -> onnx.ModelProto:
     return model
 
 
-def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
+def _converted(concrete: Any, opset: int, name: str) -> onnx.ModelProto:
     # Freezing first turns constants that the function captured into constants of the graph;
     # tf2onnx would make inputs of them.
-    constant = frozen(concrete, lower_control_flow=False, aggressive_inlining=True)
+    constant = frozen(concrete, name, lower_control_flow=False, aggressive_inlining=True)
     with _complaints() as complaints, _optimizers(), patched():
         try:
             model, _ = tf2onnx.convert.from_function(
@@ -94,12 +95,12 @@ def _converted(concrete: Any, opset: int) -> onnx.ModelProto:
     return model
 
 
-def unknown_operations(concrete: Any, opset: int) -> list[tuple[str, str]]:
+def unknown_operations(concrete: Any, opset: int, model: str) -> list[tuple[str, str]]:
     """Return (operation, its name) for all that tf2onnx by itself does not write.
 
     That is without our handlers, as Keras's own exporter calls it.
     """
-    constant = frozen(concrete, lower_control_flow=False)
+    constant = frozen(concrete, model, lower_control_flow=False)
     with _complaints() as complaints, suppress(Exception):  # what stops it was logged before
         tf2onnx.convert.from_function(
             _Frozen(constant), input_signature=[], opset=min(opset, NATIVE_OPSET)
