@@ -110,7 +110,7 @@ test-nightly: $(NIGHTLY)/.installed ## run them on the latest nightly Keras and 
 
 test-python: ## run the quick ones of them on PYTHON=python3.13, or another one
 	@$(MAKE) $(OTHER_VENV)/.installed
-	$(OTHER_VENV)/bin/python $(PYTEST) $(QUICK)
+	$(OTHER_VENV)/bin/python $(PYTEST) $(QUICK) $(ONLY)
 
 test-fast: $(STAMP) ## run the tests that take no more than a few seconds each
 	$(BIN)/python $(PYTEST) -m "not slow"
