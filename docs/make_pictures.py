@@ -1,4 +1,4 @@
-"""Makes the pictures of README and of the site: masks of layers, and schedules that move.
+"""Makes the pictures of README and of the site: masks, schedules that move, coverage.
 
 `make pictures` runs it. It writes to docs/images/; the same releases give the same pictures.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import coverage_of_splits
 import keras
 import matplotlib.pyplot as plt
 import moving_schedule
@@ -102,6 +103,10 @@ def main() -> None:
         masks.append(noted_masks(layer, np.ones((1, 24, 24, 1)), 5)[0].factor)
     text = moving_schedule.svg(rates, [each[0, ..., 0] == 0.0 for each in masks])
     (IMAGES / "schedule.svg").write_text(text)
+    for method, figures in coverage_of_splits.draw(IMAGES / "coverage.png").items():
+        print(
+            f"{method}: mean {figures[0]:.4f}, by theory {figures[1]:.4f}, within {figures[2]:.1%}"
+        )
 
 
 if __name__ == "__main__":
