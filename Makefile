@@ -20,6 +20,7 @@ OLDEST := .venv-oldest
 NIGHTLY := .venv-nightly
 PEERS := .venv-peers
 ENGINES := .venv-engines
+RAY := .venv-ray
 RUNTIMES := .venv-runtimes
 SERVERS := .venv-servers
 MLFLOW := .venv-mlflow
@@ -121,7 +122,7 @@ test-backends: $(STAMP) ## run the tests of the layers on JAX and on PyTorch
 			--ignore tests/keras_dropouts/test_replicas.py tests/keras_dropouts || exit 1; \
 	done
 
-test-engines: $(STAMP) $(ENGINES)/.installed ## run the tests of scoring on Ray, Spark and Beam
+test-engines: $(STAMP) $(ENGINES)/.installed $(RAY)/.installed ## run the tests on Ray, Spark and Beam
 	$(BIN)/python -m pytest -q --engines --durations 5 tests/engines $(ONLY)
 
 test-servers: test-batching test-mlflow ## start model servers and ask them
@@ -270,6 +271,16 @@ $(DEMO)/.installed: pyproject.toml constraints/newest.txt
 
 $(OLDEST)/.installed: pyproject.toml constraints/oldest.txt
 	$(call install,$(call found,python3.11),$(OLDEST),test,oldest)
+
+# Ray beside Keras, for `kd.compare`: all but Ray is taken from $(VENV), after what Ray brings.
+$(RAY)/.installed: $(STAMP) constraints/engines.txt
+	@echo "Installing $(RAY): Ray beside what is in $(VENV)"
+	@test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
+	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+		own=$$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+		echo "import site; site.addsitedir('$$site')" > $$own/keras_dropouts_tests.pth
+	@$(RAY)/bin/python $(PIP) install $$(grep '^ray==' constraints/engines.txt)
+	@touch $@
 
 # Servers and clients, without TensorFlow; pyspark alone is 450 MB.
 $(SERVERS)/.installed: constraints/servers.txt

@@ -17,7 +17,8 @@ from keras_dropouts.arguments import (
     is_real,
 )
 from keras_dropouts.tuning.comparison import Comparison
-from keras_dropouts.tuning.trainings import Plan, run_all
+from keras_dropouts.tuning.run_trainings import RAY, run_all
+from keras_dropouts.tuning.trainings import Plan
 
 
 def compare(
@@ -33,7 +34,7 @@ def compare(
     metrics: Mapping[str, Callable[[Any, Any, Any], float]] | None = None,
     baseline: str | None = None,
     interval: str = "t",
-    processes: int = 1,
+    processes: int | str = 1,
     fit: Mapping[str, Any] | None = None,
     verbose: bool = True,
 ) -> Comparison:
@@ -62,7 +63,9 @@ def compare(
         interval: "t", Student's, or "bootstrap", of 95 % of the paired differences.
         processes: How many processes train at a time, an integer above 0. Above 1 they are started
             afresh, so builders and metrics must be functions of a module, and a script needs
-            `if __name__ == "__main__":` around the call.
+            `if __name__ == "__main__":` around the call. With "ray" each training is a task of a
+            Ray cluster (the one that this process is connected to, that of `RAY_ADDRESS`, or one
+            started here) and takes one of its CPUs.
         fit: Further arguments of `fit`, such as {"validation_split": 0.1}. Callbacks are used in
             each training again.
         verbose: Whether to show a line of progress, where standard error is a terminal.
@@ -71,6 +74,7 @@ def compare(
         A `Comparison`, which prints as a table and has `difference`, `to_dict` and `plot`.
 
     Raises:
+        ImportError: if Ray is asked for and not installed.
         ValueError: if an argument is of the wrong type or out of its range, a training fails, or
             another process cannot import what it needs.
 
@@ -103,7 +107,8 @@ def compare(
         "batch_size": check_integer(batch_size, "batch_size", minimum=1),
     }
     measures = _check_mapping(metrics, "metrics", "functions (model, x, y) -> number")
-    check_integer(processes, "processes", minimum=1)
+    if processes != RAY and not (is_integer(processes) and int(processes) >= 1):
+        raise invalid("processes", f"an integer above 0, or {RAY!r}", processes)
     check_flag(verbose, "verbose")
     if not is_real(test_split) or not 0.0 < test_split < 1.0:
         raise invalid("test_split", "a number between 0 and 1", test_split)

@@ -15,7 +15,7 @@ from scipy import stats
 
 import compared_models as models
 import keras_dropouts as kd
-from keras_dropouts.tuning import trainings
+from keras_dropouts.tuning import run_trainings, trainings
 from keras_dropouts.tuning.intervals import interval_of, t_quantile
 
 BUILDERS = {"none": models.none, "units": models.units}
@@ -65,6 +65,12 @@ def test_two_processes_give_what_one_does() -> None:
     assert one == two
     with pytest.raises(ValueError, match=r"Training 'bad' with seed 0 failed: OSError: no such"):
         kd.compare({"bad": models.failing, **BUILDERS}, x, y, processes=2, **QUICK)
+
+
+def test_a_cluster_without_ray_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"pip install 'keras-dropouts\[ray\]'"):
+        kd.compare(BUILDERS, *models.data(), processes="ray", **QUICK)
 
 
 def test_what_another_process_cannot_import(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +160,7 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        with trainings._progress(4, True) as tell:
+        with run_trainings._progress(4, True) as tell:
             tell(2, "none, seed 1")
         assert ("2/4 none, seed 1" in stream.getvalue()) == shown
 
@@ -185,7 +191,8 @@ BAD = [
     ({"fit": [3]}, "`fit`. Expected None or a dict of arguments"),
     ({"baseline": "units2"}, "`baseline`. Expected one of 'none', 'units'"),
     ({"interval": "z"}, "`interval`. Expected one of 't', 'bootstrap'"),
-    ({"processes": 0}, "`processes`. Expected an integer not below 1"),
+    ({"processes": 0}, "`processes`. Expected an integer above 0, or 'ray'"),
+    ({"processes": "two"}, "`processes`. Expected an integer above 0, or 'ray'"),
     ({"y": np.zeros(7)}, "`x`. Expected two or more rows, as many as of `y`"),
     ({"x": 3}, "`x`. Expected arrays with a row for each sample"),
 ]
