@@ -81,7 +81,8 @@ endef
 .PHONY: help demo test test-newest test-oldest test-nightly test-python test-fast test-backends \
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
 	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty \
-	pictures docs docs-serve test-site reference release-check
+	pictures docs docs-serve test-site reference release-check \
+	web demo-model
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -182,10 +183,20 @@ $(DIGITS): | $(STAMP)
 		{ echo "Install npm by hand" >&2; exit 1; }
 	$(BIN)/python benchmarks/reproduce/real_digits.py
 
-docs: $(DOCS)/.installed ## build the site into build/site; a dead link or a warning is an error
+demo-model: $(STAMP) $(DIGITS) ## train and export the model of the demo in the browser again
+	$(BIN)/python examples/browser/make_model.py
+
+# What the demo in the browser loads beside its own files; npm fetches it.
+web: $(DOCS)/.installed
+	@command -v npm >/dev/null || { echo "apt-get install npm" && apt-get -qq update && \
+		apt-get -qq install --yes --no-install-recommends npm; } || \
+		{ echo "Install npm by hand" >&2; exit 1; }
+	@$(DOCS)/bin/python examples/browser/fetch_onnxruntime.py
+
+docs: $(DOCS)/.installed web ## build the site into build/site; a dead link or a warning is an error
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs build --strict
 
-docs-serve: $(DOCS)/.installed ## show the site on http://localhost:8000, and each change at once
+docs-serve: $(DOCS)/.installed web ## show the site on http://localhost:8000, and each change at once
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
 
 test-site: $(STAMP) docs ## walk through the site in headless Chromium, and check every link

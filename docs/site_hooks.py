@@ -1,9 +1,10 @@
-"""Does what MkDocs does not: links into the repository, and a notebook of each page with code."""
+"""Does what MkDocs does not: links into the repository, notebooks, and the demo in the browser."""
 
 from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import page_notebooks
 
 _LINK = re.compile(r"\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]*)?\)")
 _FOLDERS = ("start/", "how_to/")
+_SERVED = {".html", ".css", ".mjs", ".json", ".onnx"}
+ROOT = Path(__file__).parents[1]
 _notebooks: dict[str, str] = {}
 
 
@@ -39,8 +42,19 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
 
 def on_post_build(config: Any, **_: Any) -> None:
-    """Write the notebooks beside the pages; called by MkDocs at the end."""
+    """Write the notebooks and the demo beside the pages; called by MkDocs at the end."""
     folder = Path(config.site_dir) / "notebooks"
     folder.mkdir(exist_ok=True)
     for name, text in _notebooks.items():
         (folder / name).write_text(text)
+    demo = Path(config.site_dir) / "browser"
+    for path in (ROOT / "examples" / "browser").iterdir():
+        if path.suffix in _SERVED:
+            _copy(path, demo / path.name)
+    for path in (ROOT / "build" / "onnxruntime-web").iterdir():
+        _copy(path, demo / "onnxruntime-web" / path.name)
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(path, target)

@@ -68,10 +68,13 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing of requests."""
 
 
-def walked(folder: Path, width: int, seconds: float) -> tuple[dict[str, Any], str, list[str]]:
+def walked(
+    folder: Path, width: int, seconds: float, page: str = "driver"
+) -> tuple[dict[str, Any], str, list[str]]:
     """Return what the driving page saw, what Chromium logged, and what was asked for in vain.
 
     width: of the frame that shows the site, in pixels; a window of Chromium has at least 500.
+    page: the name of the page that drives.
     """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "There is no Chromium: apt-get install chromium"
@@ -81,7 +84,7 @@ def walked(folder: Path, width: int, seconds: float) -> tuple[dict[str, Any], st
     command = [chromium, *FLAGS, "--window-size=1400,900", f"--user-data-dir={folder / 'profile'}"]
     with log.open("w") as output:
         browser = subprocess.Popen(
-            [*command, f"{site.address}/driver/driver.html?width={width}"],
+            [*command, f"{site.address}/driver/{page}.html?width={width}"],
             stdout=output,
             stderr=output,
             start_new_session=True,
