@@ -22,9 +22,21 @@ async function fetched(name) {
   return bytes;
 }
 
+const RUNTIMES = {
+  wasm: ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"],
+  webgpu: ["ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm"],
+};
+
+// Return whether this browser has a graphics processor for pages.
+export async function hasGpu() {
+  return Boolean(await navigator.gpu?.requestAdapter());
+}
+
 // Return the model: a session of onnxruntime-web, and the decisions for each number of samples.
-export async function loaded() {
-  const names = Object.keys(PINNED);
+// provider: "wasm", or "webgpu", which rounds in other places and draws the same masks.
+export async function loaded(provider = "wasm") {
+  const runtime = RUNTIMES[provider].map((name) => `onnxruntime-web/${name}`);
+  const names = ["digits.onnx", "decisions.json", ...runtime];
   const [model, decisions, script, wasm] = await Promise.all(names.map(fetched));
   const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   const ort = await import(address);
@@ -32,7 +44,7 @@ export async function loaded() {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = wasm;
   const session = await ort.InferenceSession.create(new Uint8Array(model), {
-    executionProviders: ["wasm"],
+    executionProviders: [provider],
   });
   return { ort, session, decisions: JSON.parse(new TextDecoder().decode(decisions)) };
 }

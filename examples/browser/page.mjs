@@ -1,6 +1,6 @@
 // The page: takes strokes by pointer, asks the model and shows what it says; a link keeps all of it.
 
-import { CLASSES, SIDE, asked, loaded } from "./model.mjs";
+import { CLASSES, SIDE, asked, hasGpu, loaded } from "./model.mjs";
 import { pixelsFrom, pixelsOf, textOf } from "./drawing.mjs";
 
 const COUNTS = [4, 8, 16, 32, 64];
@@ -146,12 +146,20 @@ named("seed").addEventListener("input", (event) => {
   state.seed = BigInt(event.target.value);
   ask();
 });
+named("webgpu").addEventListener("change", (event) => load(event.target.checked));
 window.addEventListener("hashchange", readLink);
 
-try {
-  readLink();
-  model = await loaded();
-  await answer();
-} catch (error) {
-  failed(error);
+async function load(gpu) {
+  named("decision").className = "";
+  named("decision").textContent = `Loading the model, ${gpu ? 27 : 14} MB …`;
+  try {
+    model = await loaded(gpu ? "webgpu" : "wasm");
+    await answer();
+  } catch (error) {
+    failed(error);
+  }
 }
+
+readLink();
+await load(false);
+named("gpu").hidden = !(await hasGpu());

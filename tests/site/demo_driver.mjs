@@ -89,8 +89,18 @@ async function walk() {
   }
 }
 
+// Where Chromium has an adapter for WebGPU, ask once more there.
+async function walkOnGpu() {
+  await until("the choice of WebGPU", () => !frame.contentDocument.getElementById("gpu").hidden);
+  const next = answered();
+  frame.contentDocument.getElementById("webgpu").click();
+  report.gpu = plain(await next);
+}
+
 try {
   await walk();
+  report.requests = frame.contentWindow.performance.getEntriesByType("resource").map((x) => x.name);
+  if (await navigator.gpu?.requestAdapter()) await walkOnGpu();
 } catch (error) {
   report.failed = String(error.stack ?? error);
   report.decision = frame.contentDocument?.getElementById("decision")?.textContent;

@@ -18,7 +18,11 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",  # Chromium does not run as root with it
     "--disable-dev-shm-usage",
-    "--disable-gpu",
+    # WebGPU without a graphics card: on SwiftShader, which is a part of Chromium.
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",

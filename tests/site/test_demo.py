@@ -60,6 +60,18 @@ def test_the_page_shows_what_keras_gives(seen, model, number):
     assert found["accepted"] == found["decision"].startswith("Accepted")
 
 
+def test_a_graphics_processor_gives_the_same_within_its_rounding(seen):
+    assert "gpu" in seen, "This Chromium has no adapter for WebGPU."
+    wanted = seen["answers"][-1]["samples"]
+    np.testing.assert_allclose(seen["gpu"]["samples"], wanted, rtol=0.0, atol=1e-4)
+
+
+def test_no_request_leaves_the_page(seen):
+    assert len(seen["requests"]) >= 8
+    origin = re.match(r"http://127\.0\.0\.1:\d+/", seen["links"][0])[0]
+    assert all(each.startswith((origin, f"blob:{origin}")) for each in seen["requests"])
+
+
 def test_a_link_gives_the_same_numbers(seen):
     assert len({str(each["samples"]) for each in seen["answers"]}) == 3
     assert seen["again"] == [
