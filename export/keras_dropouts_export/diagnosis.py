@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from keras_dropouts.html_tables import table, verdict
 from keras_dropouts_export.printable import printable, printable_lines
+
+Severity = Literal["error", "warning"]
+Affected = Literal["export", "predict and export"]
+
+SEVERITIES: dict[str, str] = {
+    "error": "answers differ from those that are meant, or no runtime loads the file",
+    "warning": "answers are right, and the file holds what a served model does not need",
+}
+PROBLEMS = {
+    "trains": "the layer runs as in training",
+    "draws": "the layer draws random numbers",
+    "writes": "the layer changes variables",
+    "unknown op": "the ONNX file holds an operation that no runtime knows",
+    "blocked": "there is no ONNX file of the model",
+}
 
 
 @dataclass(frozen=True)
@@ -14,7 +30,9 @@ class Diagnosis:
     """One thing that a plain export gets wrong.
 
     path: the layer, as `inspect_dropout` shows it; layer: its class; problem: one of `trains`,
-    `draws`, `writes`, `unknown op` and `blocked`; why: in one sentence; fix: the way out.
+    `draws`, `writes`, `unknown op` and `blocked`; why: in one sentence; fix: the way out; severity:
+    "error" where answers differ or no file loads, "warning" where answers are right; affects:
+    "export", or "predict and export" where `model.predict` is no better.
     """
 
     path: str
@@ -22,6 +40,8 @@ class Diagnosis:
     problem: str
     why: str
     fix: str
+    severity: Severity = "error"
+    affects: Affected = "export"
 
 
 @dataclass(frozen=True)
@@ -47,14 +67,31 @@ class DoctorReport:
     def __str__(self) -> str:
         if self.ok:
             return f"{printable(self.model)}: a plain Keras export serves what predict does"
-        lines = [f"{printable(self.model)}: {len(self.findings)} findings"]
-        for each in self.findings:
-            lines += [
-                f"  {printable(each.path)} ({each.layer}): {each.problem}",
-                f"    {printable_lines(each.why)}",
-            ]
-            lines.append(f"    {each.fix}")
+        lines = [f"{printable(self.model)}: {self._counted()}"]
+        for fix in dict.fromkeys(each.fix for each in self._sorted()):
+            for each in self._sorted():
+                if each.fix == fix:
+                    lines += [
+                        f"  {each.severity}: {printable(each.path)} ({each.layer}) "
+                        f"{each.problem}, in {each.affects}",
+                        f"    {printable_lines(each.why)}",
+                    ]
+            lines.append(f"  way out: {fix}")
+        legend: dict[str, str] = {**SEVERITIES, **PROBLEMS}
+        shown: list[str] = [each.severity for each in self._sorted()]
+        shown += [each.problem for each in self._sorted()]
+        lines.append("what the words mean:")
+        lines += [f"  {word}: {legend[word]}" for word in dict.fromkeys(shown)]
         return "\n".join(lines)
+
+    def _sorted(self) -> list[Diagnosis]:
+        """Return errors before warnings, each in the order of the layers."""
+        return sorted(self.findings, key=lambda each: list(SEVERITIES).index(each.severity))
+
+    def _counted(self) -> str:
+        count = {name: sum(x.severity == name for x in self.findings) for name in SEVERITIES}
+        said = [f"{n} {name}{'s' * (n > 1)}" for name, n in count.items() if n]
+        return ", ".join(said)
 
     def _repr_html_(self) -> str:
         """Return the findings as a table for a notebook."""
@@ -62,15 +99,24 @@ class DoctorReport:
             printable(self.model),
             self.ok,
             "a plain Keras export serves what predict does",
-            f"a plain Keras export gets {len(self.findings)} things wrong",
+            f"a plain Keras export gets things wrong: {self._counted()}",
         )
         if self.ok:
             return head
         lines = [
-            (printable(each.path), each.layer, each.problem, printable_lines(each.why), each.fix)
-            for each in self.findings
+            (
+                each.severity,
+                printable(each.path),
+                each.layer,
+                each.problem,
+                each.affects,
+                printable_lines(each.why),
+                each.fix,
+            )
+            for each in self._sorted()
         ]
-        return head + table(("path", "layer", "problem", "why", "way out"), lines)
+        columns = ("severity", "path", "layer", "problem", "affects", "why", "way out")
+        return head + table(columns, lines)
 
     def to_json(self) -> str:
         """Return the report as JSON text."""

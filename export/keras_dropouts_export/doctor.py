@@ -23,7 +23,7 @@ from keras_dropouts.surgery.sources import (
 )
 from keras_dropouts.surgery.unknown_noise import warn_of_unknown_noise
 from keras_dropouts_export.checks.audit import AuditReport, audit_graph
-from keras_dropouts_export.diagnosis import Diagnosis, DoctorReport
+from keras_dropouts_export.diagnosis import Affected, Diagnosis, DoctorReport, Severity
 from keras_dropouts_export.errors import ExportError
 from keras_dropouts_export.formats.onnx.onnx_format import OnnxFormat
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
@@ -146,6 +146,7 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
         if what is None or id(layer) in seen:
             continue
         seen.add(id(layer))
+        affects: Affected = "export"  # `predict` says training=False, also to a graph's own calls
         if by_default:
             cause = "It trains unless it is told not to, and Keras's exporter does not tell it"
         elif id(layer) in baked:
@@ -153,8 +154,10 @@ def _training(model: Any, calls: list[Any], paths: dict[int, str]) -> Iterator[D
         elif leak:
             cause = f"training=True leaks to it from {leak!r}, which trains by default"
         else:
+            affects = "predict and export"
             cause = "A layer around it calls it with training=True"
-        yield Diagnosis(path, type(layer).__name__, "trains", f"{cause}: {what}.", _SWITCHED_OFF)
+        why, kind = f"{cause}: {what}.", type(layer).__name__
+        yield Diagnosis(path, kind, "trains", why, _SWITCHED_OFF, affects=affects)
 
 
 def _baked(model: Any) -> set[int]:
@@ -194,12 +197,16 @@ def _left_in(
             inside = [] if layer is None else parts(layer)
             what = "random numbers" if problem == "draws" else "state"
             why = f"The graph that is served {problem} {what} in it, though nothing trains."
+            severity: Severity = "error"
+            affects: Affected = "predict and export"
             if any(isinstance(each, keras.layers.RNN) for each in inside):
+                severity, affects = "warning", "export"
                 why = f"A recurrent layer {problem} {what} for its dropout masks at inference, too."
             elif any(is_noise_layer(each) for each in inside):
                 why = f"It {problem} {what} to drop, though nothing trains: its `call` says so."
             kind = type(model if layer is None else layer).__name__
-            yield Diagnosis(path or model.name, kind, problem, why, _SWITCHED_OFF)
+            name = path or model.name
+            yield Diagnosis(name, kind, problem, why, _SWITCHED_OFF, severity, affects)
 
 
 def _owner(operation: str, model: Any, layers: dict[str, Any], named: Collection[str] = ()) -> str:

@@ -38,11 +38,57 @@ def test_the_text_of_a_report():
     outputs = layers.Dropout(0.5, name="drop")(inputs, training=True)
     report = kde.doctor(keras.Model(inputs, outputs, name="net"))
     assert not report.ok
-    head, first, why, fix, *_ = str(report).splitlines()
-    assert head == f"net: {len(report.findings)} findings"
-    assert first.startswith("  drop (Dropout): ")
-    assert why.strip()
-    assert fix.strip() == report.findings[0].fix
+    head, first, why, fix, _, *legend = str(report).splitlines()
+    assert head == "net: 1 error"
+    assert first == "  error: drop (Dropout) trains, in export"
+    assert why.strip() == report.findings[0].why
+    assert fix == f"  way out: {report.findings[0].fix}"
+    assert [each.split(":")[0].strip() for each in legend] == ["error", "trains"]
+
+
+def test_one_way_out_of_many_findings_is_said_once_and_errors_come_first():
+    inputs = keras.Input((5, 4))
+    x = layers.LSTM(3, dropout=0.2, name="lstm")(inputs)
+    x = layers.Dropout(0.5, name="drop")(x, training=True)
+    report = kde.doctor(keras.Model(inputs, layers.Dense(2, activation="gelu")(x), name="net"))
+    text = str(report)
+    assert text.splitlines()[0] == "net: 2 errors, 2 warnings"
+    fixes = [each.fix for each in report.findings]
+    assert len(fixes) == 4 > len(set(fixes)) == text.count("way out: ")
+    kinds = [x.split(":")[0] for x in text.splitlines() if x.startswith(("  error", "  warning"))]
+    assert kinds == ["  error", "  warning", "  warning", "  error", "  error", "  warning"]
+
+
+def test_what_is_wrong_in_predict_too_is_told_apart():
+    x = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+    inputs = keras.Input((4,))
+    told = keras.Model(inputs, layers.Dropout(0.5)(inputs, training=True))
+    default = keras.Sequential([inputs, layers.GaussianNoise(0.1), AugmentsByDefault()])
+    always = keras.Sequential([inputs, AlwaysDrops()])
+    for model, affects in (
+        (told, "export"),
+        (default, "export"),
+        (always, "predict and export"),
+    ):
+        report = kde.doctor(model)
+        assert {each.affects for each in report.findings} == {affects}
+        one, other = (model.predict(x, verbose=0) for _ in range(2))
+        assert np.array_equal(one, other) == (affects == "export")
+
+
+def test_what_a_recurrent_layer_draws_changes_no_answer():
+    model = keras.Sequential([keras.Input((5, 4)), layers.GRU(3, recurrent_dropout=0.5)])
+    assert {each.severity for each in kde.doctor(model).findings} == {"warning"}
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    one, other = (model.predict(x, verbose=0) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+class AugmentsByDefault(layers.Layer):
+    """Doubles its input where it trains, which it does unless it is told not to."""
+
+    def call(self, inputs, training=True):
+        return inputs * 2.0 if training else inputs
 
 
 def test_a_baked_training_flag():

@@ -16,7 +16,7 @@ from keras_dropouts_export import verify as compare
 from keras_dropouts_export.api.any_format import export as export_by_name
 from keras_dropouts_export.cli.inputs_file import read_inputs
 from keras_dropouts_export.cli.model_file import read_model, write_verified
-from keras_dropouts_export.cli.standard_streams import say
+from keras_dropouts_export.cli.standard_streams import say, say_report
 from keras_dropouts_export.cli.terminal import print_parity, print_rewritten, print_table, steps
 from keras_dropouts_export.models.freeze import freeze_dropout
 from keras_dropouts_export.models.strip import strip_dropout, strip_report
@@ -65,7 +65,7 @@ def export(
         step("load")
         loaded = read_model(model)
         report = export_by_name(loaded, out, format=format_name, progress=step, **options)
-    say(report.to_json() if as_json else report)
+    say(report.to_json()) if as_json else say_report(report)
 
 
 def verify(
@@ -87,7 +87,7 @@ def verify(
 def doctor(model: Path, opset: int, as_json: bool, inputs: Path | None) -> bool:
     """Print what a plain Keras export of a model would get wrong, and return if it is nothing."""
     report = diagnose(read_model(model), opset, sample_inputs=read_inputs(inputs))
-    say(report.to_json() if as_json else report)
+    say(report.to_json()) if as_json else say_report(report)
     return report.ok
 
 

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from keras_dropouts_export.cli.report_lines import laid_out
 from keras_dropouts_export.printable import printable_lines
 
 
@@ -52,13 +53,18 @@ def say(text: object) -> None:
     write(printable_lines(text))
 
 
+def say_report(text: object) -> None:
+    """Write a report as `say` does; a terminal gets it wrapped at its width, and in colour."""
+    write(laid_out(printable_lines(text), sys.stdout))
+
+
 def complain(text: object) -> None:
     """Write a message to standard error, or to standard output where that is closed."""
     stream = sys.stdout if sys.stderr is None else sys.stderr
     if stream is None:
         return
     try:
-        stream.write(f"{printable_lines(text)}\n")
+        stream.write(f"{laid_out(printable_lines(text), stream)}\n")
         stream.flush()
     except OSError:  # there is no place left to say so; the exit status tells
         _give_up(stream)

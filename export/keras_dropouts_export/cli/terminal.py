@@ -15,7 +15,7 @@ from rich.text import Text
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.parity import ParityReport
-from keras_dropouts_export.cli.standard_streams import say, write
+from keras_dropouts_export.cli.standard_streams import say, say_report, write
 from keras_dropouts_export.models.strip import StripReport
 from keras_dropouts_export.printable import printable
 
@@ -55,7 +55,7 @@ def print_parity(report: ParityReport) -> None:
     ]
     print_table(("output", "batch", "runtime", "error", "allowed", ""), cells)
     verdict = "equal" if report.ok else "NOT equal"
-    say(f"{printable(report.path)}: {verdict}, largest error {report.max_abs_error:.3g}")
+    say_report(f"{printable(report.path)}: {verdict}, largest error {report.max_abs_error:.3g}")
     if report.first_difference:
         say(f"the first layer that differs is {report.first_difference!r}")
 
