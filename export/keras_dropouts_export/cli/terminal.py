@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,6 +17,7 @@ from rich.text import Text
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.checks.parity import ParityReport
+from keras_dropouts_export.cli.report_lines import is_terminal
 from keras_dropouts_export.cli.standard_streams import say, say_report, write
 from keras_dropouts_export.models.strip import StripReport
 from keras_dropouts_export.printable import printable
@@ -41,7 +44,11 @@ def print_rewritten(report: StripReport, out: Path) -> None:
 
 
 def print_parity(report: ParityReport) -> None:
-    """Print the rows of a comparison as a table, the verdict, and where the two begin to differ."""
+    """Print the verdict, where the two begin to differ, and the rows of a comparison."""
+    verdict = "equal" if report.ok else "NOT equal"
+    say_report(f"{printable(report.path)}: {verdict}, largest error {report.max_abs_error:.3g}")
+    if report.first_difference:
+        say(f"the first layer that differs is {report.first_difference!r}")
     cells = [
         (
             row.output,
@@ -53,26 +60,49 @@ def print_parity(report: ParityReport) -> None:
         )
         for row in (*report.rows, *report.other_seed)
     ]
-    print_table(("output", "batch", "runtime", "error", "allowed", ""), cells)
-    verdict = "equal" if report.ok else "NOT equal"
-    say_report(f"{printable(report.path)}: {verdict}, largest error {report.max_abs_error:.3g}")
-    if report.first_difference:
-        say(f"the first layer that differs is {report.first_difference!r}")
+    print_table(("output", "batch", "runtime", "error", "allowed", ""), cells, spare="allowed")
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with a line at the top."""
-    table = Table(header_style="bold")
-    for name in head:
-        table.add_column(name, overflow="fold")  # in a narrow terminal no path is cut short
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))  # as text, no markup is read
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], spare: str = "") -> None:
+    """Print a table with a line at the top.
+
+    spare: the column that a terminal leaves out where the table is wider than it, as it leaves out
+    those that have nothing but "-".
+    """
     # Only a terminal has an edge; in a pipe or a file nothing is cut or wrapped.
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    console = Console(width=None if is_terminal else 1000)
+    console = Console(width=None if is_terminal(sys.stdout) else 1000)
+    table = _table(head, rows)
+    for name, *cells in reversed([*zip(head, *rows, strict=True)]):
+        if name == spare or {*cells} == {"-"}:
+            if Console(width=1000).measure(table).maximum <= console.width:
+                break
+            place = list(head).index(name)
+            head = [*head[:place], *head[place + 1 :]]
+            rows = [[*row[:place], *row[place + 1 :]] for row in rows]
+            table = _table(head, rows)
     with console.capture() as captured:
         console.print(table)
     write(captured.get().rstrip("\n"))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name, *cells in zip(head, *rows, strict=True):
+        # In a narrow terminal no path is cut short, and no number is broken.
+        table.add_column(name, overflow="fold", no_wrap=all(map(_is_number, cells)))
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    return table
+
+
+def _cell(text: str) -> Text:
+    """Return text of which no markup is read, a verdict in colour."""
+    style = {"ok": "green"}.get(text, "red" if text.startswith("differs") else "")
+    return Text(printable(text), style=style)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?[\d.]+(e[-+]\d+)?|nan|-?inf", text) is not None
 
 
 @contextmanager
