@@ -23,9 +23,8 @@ class RateLogger(keras.callbacks.Callback):
     arguments of recurrent and attention layers, inside nested models and wrappers too. A name is
     the prefix and the path that `inspect_dropout` shows; an argument's name follows after a `/`.
 
-    Keras gives the same `logs` to one callback after the other, in the order of the list, and
-    puts its own `History` and progress bar last: they always show the rates. Place callbacks that
-    you add, such as `TensorBoard` or `CSVLogger`, after this one.
+    Wherever it stands in the list of callbacks, it writes before the others read: the history, the
+    progress bar, `TensorBoard`, `CSVLogger` and callbacks of your own see the rates.
 
     Args:
         prefix: What the names in `logs` begin with, a string.
@@ -47,6 +46,8 @@ class RateLogger(keras.callbacks.Callback):
     >>> history.history["rate/drop"]
     [0.5, 0.5]
     """
+
+    writes_logs = True  # a list of callbacks asks it before the others
 
     def __init__(self, prefix: str = "rate/") -> None:
         super().__init__()

@@ -27,6 +27,7 @@ def watch_fits(
     """
 
     def begin(callbacks: Any) -> None:
+        _writers_first(callbacks)
         found = (getattr(callbacks, "params", None) or {}).get("steps")
         train_begin(callbacks.model, found if isinstance(found, int) and found > 0 else None)
 
@@ -42,6 +43,16 @@ def watch_fits(
     _watch("on_epoch_begin", lambda callbacks, *_, **__: _ended.pop(callbacks, None))
     _watch("on_train_batch_end", batch_end)
     _watch("on_epoch_end", end)
+
+
+def _writers_first(callbacks: Any) -> None:
+    """Move callbacks that write into the logs before those that read them.
+
+    The list is the trainer's own, and not the one that a user gave to `fit`. Relies on its
+    attribute `callbacks`, since Keras 3.0.
+    """
+    given = private(callbacks, "callbacks", "RateLogger")
+    callbacks.callbacks = sorted(given, key=lambda each: not getattr(each, "writes_logs", False))
 
 
 def _watch(name: str, tell: Callable[..., Any]) -> None:

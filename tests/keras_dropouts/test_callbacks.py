@@ -82,19 +82,23 @@ class TestRateLogger:
             "rate/lstm/lstm_cell/recurrent_dropout": 0.125,
         }
 
-    def test_callbacks_placed_after_it_see_the_rates(self, tmp_path: Any) -> None:
+    @pytest.mark.parametrize("first", [True, False])
+    def test_other_callbacks_see_the_rates_wherever_they_stand(
+        self, tmp_path: Any, first: bool
+    ) -> None:
         path = tmp_path / "log.csv"
-        _fit(
-            _model(kd.ScheduledDropout(0.5, name="drop")),
-            kd.RateLogger(),
-            keras.callbacks.CSVLogger(str(path)),
-        )
+        given = [kd.RateLogger(), keras.callbacks.CSVLogger(str(path))]
+        order = given if first else given[::-1]
+        _fit(_model(kd.ScheduledDropout(0.5, name="drop")), *order)
+        assert order == (given if first else given[::-1])
         titles, *rows = [line.split(",") for line in path.read_text().splitlines()]
         assert [row[titles.index("rate/drop")] for row in rows] == ["0.5", "0.5"]
 
-    def test_tensorboard_writes_the_rates(self, tmp_path: Any) -> None:
+    @pytest.mark.parametrize("first", [True, False])
+    def test_tensorboard_writes_the_rates(self, tmp_path: Any, first: bool) -> None:
         model = _model(kd.ScheduledDropout(0.5, name="drop"))
-        _fit(model, kd.RateLogger(), keras.callbacks.TensorBoard(str(tmp_path)), epochs=1)
+        given = [kd.RateLogger(), keras.callbacks.TensorBoard(str(tmp_path))]
+        _fit(model, *(given if first else given[::-1]), epochs=1)
         files = list((tmp_path / "train").glob("events*"))
         assert any(b"epoch_rate/drop" in file.read_bytes() for file in files)
 
