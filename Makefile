@@ -82,13 +82,16 @@ endef
 	coverage lint format conformance reproduce bench constraints keras-tests training zoo kills hostile \
 	test-engines runtimes test-runtimes test-servers test-batching test-mlflow digits uncertainty \
 	pictures docs docs-serve test-site reference release-check \
-	web demo-model
+	web demo-model new-user
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/.installed ## train, strip, export and serve a small model; installs 2.1 GB into .venv-demo
 	@$(DEMO)/bin/python examples/quickstart.py
+
+new-user: ## do what README and the first hour say, from nothing; installs 2.2 GB for a while
+	$(PYTHON) tests/new_user.py
 
 uncertainty: $(STAMP) ## measure, calibrate, guarantee and serve uncertainty, on real data
 	$(BIN)/python examples/uncertainty.py
