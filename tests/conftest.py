@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="of each test with 2 N cases and more, run every Nth",
+        help="of each test with more than N cases, run every Nth",
     )
     for name in APART:
         help = f"run tests/{name}, too, which needs what `make test-{name}` installs"
@@ -99,7 +99,7 @@ def _all_but_every(number: int, items: list[pytest.Item]) -> set[pytest.Item]:
     for item in items:
         if isinstance(item, pytest.Function):
             tests[item.path, item.originalname].append(item)
-    groups = [group for group in tests.values() if len(group) >= 2 * number]
+    groups = [group for group in tests.values() if len(group) > number]
     return {item for group in groups for n, item in enumerate(group) if n % number}
 
 

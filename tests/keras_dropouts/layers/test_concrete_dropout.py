@@ -204,6 +204,7 @@ def _rate_learned_from(rows: int) -> float:
     return learned.rate
 
 
+@pytest.mark.slow
 def test_the_rate_falls_with_the_size_of_the_data():
     few, more, many = map(_rate_learned_from, (10, 100, 1000))
     assert few > 0.1, (few, more, many)  # where it began: a little data pushes it up

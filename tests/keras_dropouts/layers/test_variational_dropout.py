@@ -138,6 +138,7 @@ def _useless_zeros(rows: int) -> int:
     return int(layer._zeroed()[2:].sum())
 
 
+@pytest.mark.slow
 def test_less_data_leaves_fewer_weights() -> None:
     assert _useless_zeros(25) > _useless_zeros(10**6) == 0
 
