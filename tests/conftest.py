@@ -53,6 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--large-third", action="store_true", help="of the largest models, run every third one"
     )
     parser.addoption(
+        "--slow-third", action="store_true", help="of the tests marked slow, run every third one"
+    )
+    parser.addoption(
         "--every",
         type=int,
         default=1,
@@ -90,6 +93,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if every or (large and test == "test_zoo_of_large_models"):
             left_out |= {item for n, item in enumerate(group) if n % 3}
     left_out |= _all_but_every(config.getoption("--every"), items)
+    if config.getoption("--slow-third"):
+        slow = [x for x in items if x.get_closest_marker("slow") and x not in left_out]
+        left_out |= {item for n, item in enumerate(slow) if n % 3}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 
