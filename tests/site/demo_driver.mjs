@@ -100,7 +100,10 @@ async function walkOnGpu() {
 try {
   await walk();
   report.requests = frame.contentWindow.performance.getEntriesByType("resource").map((x) => x.name);
-  if (await navigator.gpu?.requestAdapter()) await walkOnGpu();
+  report.adapter = Boolean(await navigator.gpu?.requestAdapter());
+  await new Promise((done) => setTimeout(done, 500));
+  report.offered = !frame.contentDocument.getElementById("gpu").hidden;
+  if (report.adapter) await walkOnGpu();
 } catch (error) {
   report.failed = String(error.stack ?? error);
   report.decision = frame.contentDocument?.getElementById("decision")?.textContent;
