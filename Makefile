@@ -203,6 +203,10 @@ docs-serve: $(DOCS)/.installed web ## show the site on http://localhost:8000, an
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
 
 test-site: $(STAMP) docs ## walk through the site in headless Chromium, and check every link
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "apt-get install chromium" && apt-get -qq update && \
+		apt-get -qq install --yes --no-install-recommends chromium; } || \
+		{ echo "Install Chromium by hand" >&2; exit 1; }
 	$(BIN)/python -m pytest -q --site --durations 5 tests/site $(ONLY)
 
 release-check: $(RELEASE)/.installed ## check all that a release needs; RELEASE_ONLY=--quick installs nothing large
