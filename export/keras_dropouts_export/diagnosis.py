@@ -68,8 +68,9 @@ class DoctorReport:
         if self.ok:
             return f"{printable(self.model)}: a plain Keras export serves what predict does"
         lines = [f"{printable(self.model)}: {self._counted()}"]
-        for fix in dict.fromkeys(each.fix for each in self._sorted()):
-            for each in self._sorted():
+        findings = self._sorted()
+        for fix in dict.fromkeys(each.fix for each in findings):
+            for each in findings:
                 if each.fix == fix:
                     lines += [
                         f"  {each.severity}: {printable(each.path)} ({each.layer}) "
@@ -77,9 +78,8 @@ class DoctorReport:
                         f"    {printable_lines(each.why)}",
                     ]
             lines.append(f"  way out: {fix}")
-        legend: dict[str, str] = {**SEVERITIES, **PROBLEMS}
-        shown: list[str] = [each.severity for each in self._sorted()]
-        shown += [each.problem for each in self._sorted()]
+        legend = {**SEVERITIES, **PROBLEMS}
+        shown = [*(each.severity for each in findings), *(each.problem for each in findings)]
         lines.append("what the words mean:")
         lines += [f"  {word}: {legend[word]}" for word in dict.fromkeys(shown)]
         return "\n".join(lines)

@@ -65,7 +65,7 @@ def export(
         step("load")
         loaded = read_model(model)
         report = export_by_name(loaded, out, format=format_name, progress=step, **options)
-    say(report.to_json()) if as_json else say_report(report)
+    say_report(report, as_json)
 
 
 def verify(
@@ -87,7 +87,7 @@ def verify(
 def doctor(model: Path, opset: int, as_json: bool, inputs: Path | None) -> bool:
     """Print what a plain Keras export of a model would get wrong, and return if it is nothing."""
     report = diagnose(read_model(model), opset, sample_inputs=read_inputs(inputs))
-    say(report.to_json()) if as_json else say_report(report)
+    say_report(report, as_json)
     return report.ok
 
 

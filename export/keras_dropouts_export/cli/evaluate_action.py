@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dropouts_export.cli.progress_bar import progress_bar
-from keras_dropouts_export.cli.standard_streams import say, say_report
+from keras_dropouts_export.cli.standard_streams import say_report
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace
 from keras_dropouts_export.evaluation.evaluate_file import evaluate_file
 from keras_dropouts_export.scoring.result_tables import TableLayout
@@ -39,4 +39,4 @@ def evaluate_with_progress(
             made = work / target.name
             report.plot().savefig(made)
             put_in_place(made, target, layout, overwrite)
-    say(report.to_json()) if as_json else say_report(report)
+    say_report(report, as_json)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_dropouts_export.cli.progress_bar import progress_bar
-from keras_dropouts_export.cli.standard_streams import say, say_report
+from keras_dropouts_export.cli.standard_streams import say_report
 from keras_dropouts_export.native_messages import held_back
 from keras_dropouts_export.scoring.table_scoring import score_file
 
@@ -21,7 +21,7 @@ def score_with_progress(data: Path, out: Path, as_json: bool, options: dict[str,
     held = nullcontext() if options["engine"] == "local" else _engine_held_back()
     with held, progress_bar("scoring", shown=not as_json) as told:
         report = score_file(data, out, progress=told, **options)
-    say(report.to_json()) if as_json else say_report(report)
+    say_report(report, as_json)
 
 
 @contextmanager

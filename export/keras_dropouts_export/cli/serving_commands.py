@@ -52,7 +52,7 @@ def package(
     The file must pass its own self-test first.
     """
     quiet_start.load_tensorflow()
-    from keras_dropouts_export.cli.standard_streams import say, say_report
+    from keras_dropouts_export.cli.standard_streams import say_report
     from keras_dropouts_export.serving.package import package as write
 
     report = write(
@@ -65,4 +65,4 @@ def package(
         time_limit=time_limit,
         overwrite=overwrite,
     )
-    say(report.to_json()) if as_json else say_report(report)
+    say_report(report, as_json)

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from keras_dropouts_export.cli.report_lines import laid_out
 from keras_dropouts_export.printable import printable_lines
@@ -53,9 +53,12 @@ def say(text: object) -> None:
     write(printable_lines(text))
 
 
-def say_report(text: object) -> None:
-    """Write a report as `say` does; a terminal gets it wrapped at its width, and in colour."""
-    write(laid_out(printable_lines(text), sys.stdout))
+def say_report(report: Any, as_json: bool = False) -> None:
+    """Write a report as `say` does; a terminal gets text wrapped at its width, and in colour."""
+    if as_json:
+        say(report.to_json())
+    else:
+        write(laid_out(printable_lines(report), sys.stdout))
 
 
 def complain(text: object) -> None:

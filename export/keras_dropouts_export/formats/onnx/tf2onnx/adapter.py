@@ -95,12 +95,12 @@ def _converted(concrete: Any, opset: int, name: str) -> onnx.ModelProto:
     return model
 
 
-def unknown_operations(concrete: Any, opset: int, model: str) -> list[tuple[str, str]]:
+def unknown_operations(concrete: Any, opset: int, name: str) -> list[tuple[str, str]]:
     """Return (operation, its name) for all that tf2onnx by itself does not write.
 
-    That is without our handlers, as Keras's own exporter calls it.
+    That is without our handlers, as Keras's own exporter calls it. `name` is as for `convert`.
     """
-    constant = frozen(concrete, model, lower_control_flow=False)
+    constant = frozen(concrete, name, lower_control_flow=False)
     with _complaints() as complaints, suppress(Exception):  # what stops it was logged before
         tf2onnx.convert.from_function(
             _Frozen(constant), input_signature=[], opset=min(opset, NATIVE_OPSET)
