@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from keras_dropouts_export.destination.ending_signals import held_signals
 from keras_dropouts_export.errors import said_by
 from keras_dropouts_export.scoring.columns import columns_of
 from keras_dropouts_export.scoring.data_tables import (
@@ -195,8 +196,13 @@ def work(task: PartTask, span: Span) -> bool:
     return _held[task.run](span)
 
 
+@held_signals()
 def write_whole(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write a file that is there only when all of it is on the disk."""
+    """Write a file that is there only when all of it is on the disk.
+
+    A signal waits until it is: a library that is cut off while it writes an archive complains
+    about it later, where nobody can catch that.
+    """
     made = path.with_name(f"{uuid.uuid4().hex}.new")
     try:
         with open(made, "wb") as file:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.destination import Move
+from keras_dropouts_export.destination.ending_signals import held_signals
 from keras_dropouts_export.errors import said_by
 from keras_dropouts_export.scoring.columns import spread
 from keras_dropouts_export.scoring.data_tables import array_of, column_of
@@ -146,7 +147,7 @@ def _write_npz(path: Path, chunks: Iterable[Chunk], where: str) -> None:
     except ValueError as error:
         expected = "rows of one shape, for an .npz file"
         raise invalid("data", expected, where, said_by(error)) from error
-    with open(path, "wb") as file:
+    with held_signals(), open(path, "wb") as file:  # as in `write_whole`
         np.savez(file, **whole)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import keras_dropouts_export as kde
+from keras_dropouts_export.scoring.parts import write_whole
 from keras_dropouts_export.scoring.score_report import ScoreReport
 from scored_models import (
     expected,
@@ -389,6 +391,18 @@ def test_what_is_overwritten_is_whole_until_the_new_one_is_there(made, data):
     assert out.read_text() == "old"
     score(data / "data.csv", out, made[1], overwrite=True)
     assert columns(out)[1].shape == (ROWS, 3)
+
+
+def test_a_part_is_whole_before_an_interruption_is_delivered(tmp_path):
+    def write(file):
+        file.write(b"first ")
+        signal.raise_signal(signal.SIGINT)
+        file.write(b"second")
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "part", write)
+    assert [each.name for each in tmp_path.iterdir()] == ["part"]
+    assert (tmp_path / "part").read_bytes() == b"first second"
 
 
 def test_files_of_others_in_the_folder_of_parts_stay(made, data):
