@@ -84,9 +84,11 @@ assert set(answers) == {"sum", "product"}
 for name, value in answers.items():
     close(value, wanted[name], f"Functional with dicts, {name}")
 if BACKEND == "jax":
-    assert kde.export_litert(model, folder / "dicts.tflite").ok
+    kde.export_litert(model, folder / "dicts.tflite")
+    assert kde.verify(model, folder / "dicts.tflite").ok
 else:
-    assert kde.export_openvino(model, folder / "dicts.xml").ok
+    kde.export_openvino(model, folder / "dicts.xml")
+    assert kde.verify(model, folder / "dicts.xml").ok
 
 # A convolutional net with BatchNormalization, whose statistics training moved, as a SavedModel.
 model = keras.Sequential(
