@@ -34,7 +34,11 @@ from onnx import TensorProto, helper
 
 import keras_dropouts as kd
 import keras_dropouts_export as kde
-from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import Rows, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import (
+    Rows,
+    philox_decisions,
+    philox_numbers,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -148,13 +152,18 @@ def numbers(seconds: float) -> Timings:
     """Time a million numbers of each kind."""
     feeds = {"seed": kd.row_seeds(1, 1)}
     sides: dict[str, Callable[[], Any]] = {}
-    for width, label in ((16, "Philox, 16-bit decisions"), (32, "Philox, 32-bit words")):
+    for label in ("Philox, decisions", "Philox, words"):
         nodes = PlainGraph()
         first, samples, count = (
             nodes.constant(np.array(value, np.int64)) for value in (0, 32, NUMBERS // 32)
         )
-        made = philox(nodes, (0, 0), Rows("seed", first, samples, count), width)
-        run = _file(nodes, made, TensorProto.INT32 if width == 16 else TensorProto.INT64)
+        rows = Rows("seed", first, samples, count)
+        if label == "Philox, words":
+            run = _file(nodes, philox_numbers(nodes, (0, 0), rows), TensorProto.INT32)
+        else:
+            below = nodes.constant(np.array(2**22, np.int32))
+            keep = philox_decisions(nodes, (0, 0), rows, below)
+            run = _file(nodes, keep, TensorProto.BOOL)
         sides[label] = lambda run=run: run.run(None, feeds)
     nodes = PlainGraph()
     shape = nodes.constant(np.array([NUMBERS], np.int64))

@@ -17,7 +17,8 @@ import keras_dropouts as kd
 from keras_dropouts.noise import sampler as sampling
 from keras_dropouts_export.formats.onnx.tf2onnx import draw_nodes
 
-# (draw | place << 32, seed of the row, number of the sample) -> the numbers, in their order
+# (draw | place << 32, seed of the row, number of the sample) -> the numbers, in their order; of
+# decisions 1 where something is kept
 Draws = dict[tuple[int, int, int], np.ndarray]
 # Of an ONNX file: (name of the numbers of a draw, name of the first sample and the seeds, key).
 Marks = list[tuple[str, str, int]]
@@ -81,7 +82,7 @@ def of_onnx(path: Path, where: Marks, inputs: Any, seed: int) -> Draws:
     )
     found: Draws = {}
     for numbers, words, key in where:
-        first, *seeds = (int(np.uint64(word).astype(np.int64)) for word in values[words])
+        first, _, *seeds = (int(np.uint64(word).astype(np.int64)) for word in values[words])
         _add(found, key, seeds, first, values[numbers])
     return found
 
@@ -89,20 +90,24 @@ def of_onnx(path: Path, where: Marks, inputs: Any, seed: int) -> Draws:
 def of_mc_predict(model: Any, x: Any, samples: int, seed: int, **options: Any) -> Any:
     """Return what mc_predict draws on TensorFlow, and its prediction."""
     found: Draws = {}
-    original = sampling.Sampler.draw
+    numbers, decisions = sampling.Sampler.numbers, sampling.Sampler.decisions
 
-    def drawing(self: Any, seeds: Any, place: int, draw: int, count: Any, width: int) -> Any:
-        made = original(self, seeds, place, draw, count, width)
+    def noting(original: Any) -> Any:
+        def drawing(self: Any, seeds: Any, place: int, draw: int, *options: Any) -> Any:
+            made = original(self, seeds, place, draw, *options)
 
-        def note(numbers: np.ndarray, words: np.ndarray, first: np.ndarray) -> np.int32:
-            rows = words.astype("<i4").view("<i8").reshape(-1).tolist()
-            _add(found, draw | place << 32, rows, int(first), numbers)
-            return np.int32(0)
+            def note(numbers: np.ndarray, words: np.ndarray, first: np.ndarray) -> np.int32:
+                rows = words.astype("<i4").view("<i8").reshape(-1).tolist()
+                _add(found, draw | place << 32, rows, int(first), numbers)
+                return np.int32(0)
 
-        tf.numpy_function(note, [made, seeds, self.first], tf.int32)
-        return made
+            tf.numpy_function(note, [made, seeds, self.first], tf.int32)
+            return made
 
-    with mock.patch.object(sampling.Sampler, "draw", drawing):
+        return drawing
+
+    replaced = {"numbers": noting(numbers), "decisions": noting(decisions)}
+    with mock.patch.multiple(sampling.Sampler, **replaced):
         prediction = kd.mc_predict(model, x, samples, seed, verbose=False, **options)
     return found, prediction
 

@@ -21,6 +21,6 @@ class PlainGraph:
         return names[0] if outputs == 1 else names
 
     def constant(self, value: np.ndarray) -> str:
-        name = f"{value.dtype}_{value.tolist()}"
+        name = f"{value.dtype}_{value.shape}_{value.tolist()}"
         self.constants[name] = numpy_helper.from_array(value, name)
         return name

@@ -169,12 +169,12 @@ def test_backends_are_imported_in_their_own_files_only(path: Path) -> None:
 @pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
 def test_a_backend_imports_no_other_one(backend: str) -> None:
     others = {"jax", "torch", "tensorflow"} - {backend}
-    files = [BACKENDS / f"{prefix}{backend}.py" for prefix in ("", "calls_")]
+    files = [BACKENDS / f"{prefix}{backend}.py" for prefix in ("", "draws_", "calls_")]
     modules = {name.split(".")[0] for path in files for _, name in _imports(_tree(path))}
     assert not modules & others
 
 
-@pytest.mark.parametrize(("prefix", "count"), [("", 10), ("calls_", 6)])
+@pytest.mark.parametrize(("prefix", "count"), [("", 9), ("draws_", 4), ("calls_", 7)])
 def test_backends_have_the_same_functions(prefix: str, count: int) -> None:
     public = {
         backend: {

@@ -1,6 +1,7 @@
 """Time our layers against Keras's and peers', on every backend that is installed: `make bench`.
 
-Prints tables and writes `speed.json`, `speed.png` and `speed.md` to a folder.
+Prints tables and writes `speed.json`, `speed.png` and `speed.md` to a folder; with `--history FILE`
+it also adds a line with the ratios of this run to a file, and draws all of its lines.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import history
 import picture
 import report
 
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="a folder")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="default: all")
     parser.add_argument("--seconds", type=float, default=4.0, help="for each shape")
+    parser.add_argument("--history", type=Path, help="a file that gets a line for this run")
     arguments = parser.parse_args()
     results: dict[str, Any] = {"environment": environment(), "layers": [], "memory": {}}
     results["training"] = []
@@ -88,6 +91,9 @@ def main() -> None:
     (arguments.output / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
     (arguments.output / "speed.md").write_text(report.markdown(results))
     picture.draw(results, arguments.output / "speed.png")
+    if arguments.history is not None:
+        history.append(results, arguments.history)
+        history.draw(arguments.history, arguments.output / "speed_history.png")
     print(f"Written to {arguments.output}: speed.json, speed.md, speed.png")
 
 

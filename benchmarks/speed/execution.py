@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-MODES = {"tensorflow": ("graph", "jit"), "jax": ("jit",), "torch": ("eager",)}
+MODES = {"tensorflow": ("graph", "jit"), "jax": ("jit",), "torch": ("eager", "compile")}
 
 
 def contender(layer: Any, shape: tuple[int, ...], mode: str) -> Callable[[int], None]:
@@ -85,11 +85,15 @@ def _torch(layer: Any, x: Any, mode: str) -> Callable[[int], None]:
     inputs = torch.tensor(x, requires_grad=True, device=device)
     upstream = torch.ones_like(inputs)
 
+    def forward(inputs: Any) -> Any:
+        return layer(inputs, training=True) if is_keras else layer(inputs)
+
+    called = torch.compile(forward) if mode == "compile" else forward
+
     def run(times: int) -> None:
         for _ in range(times):
             inputs.grad = None
-            outputs = layer(inputs, training=True) if is_keras else layer(inputs)
-            outputs.backward(upstream)
+            called(inputs).backward(upstream)
         if device == "cuda":
             torch.cuda.synchronize()
 
@@ -151,11 +155,17 @@ def _jax_bytes(layer: Any, shape: tuple[int, ...]) -> int:
 
     weights = [each.value for each in layer.non_trainable_variables]
     inputs = jax.numpy.ones(shape)
-    _, backward, _ = jax.vjp(
-        lambda inputs: layer.stateless_call([], weights, inputs, training=True),
-        inputs,
-        has_aux=True,
-    )
+
+    @jax.jit
+    def backward_of(inputs: Any, weights: Any) -> Any:
+        _, backward, _ = jax.vjp(
+            lambda inputs: layer.stateless_call([], weights, inputs, training=True),
+            inputs,
+            has_aux=True,
+        )
+        return backward
+
+    backward = backward_of(inputs, weights)
     return sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(backward))
 
 

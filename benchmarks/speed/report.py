@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from goals import ANY, MEMORY, Goal, ratios
+from goals import ANY, MEMORY, ratios
+from history import name_of
 from rich.console import Console
 from rich.table import Table
 
@@ -39,18 +40,13 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _name(goal: Goal) -> str:
-    shape = "x".join(map(str, goal.shape))
-    return f"{goal.ours} over {goal.theirs}, {goal.backend} {goal.mode}, {shape}"
-
-
 def _goals(results: dict[str, Any]) -> Rows:
     cells = []
     for goal, ratio, ours in ratios(results):
         limit = "" if goal.at_most is None else f"{goal.at_most:g}"
         verdict = "" if goal.at_most is None else ("yes" if ratio <= goal.at_most else "NO")
         digits = 4 if ratio < 0.1 else 2
-        cells.append([_name(goal), f"{ours:.2f}", f"{ratio:.{digits}f}", limit, verdict])
+        cells.append([name_of(goal), f"{ours:.2f}", f"{ratio:.{digits}f}", limit, verdict])
     header = ["ours over theirs, medians of one run", "ours, ms", "ratio", "at most", "reached"]
     return "Forward and backward: the goals", header, cells
 

@@ -26,8 +26,10 @@ def measure(seconds: float) -> dict[str, Any]:
     backend = keras.backend.backend()
     layers, memory, training = [], {}, []
     for mode in MODES[backend]:
-        for shape in MAPS + ROWS if mode == "graph" else FEW:
-            who = contenders.on_maps() if len(shape) == 4 else contenders.everywhere()
+        shapes = {"graph": MAPS + ROWS, "compile": FEW[:1]}.get(mode, FEW)
+        for shape in shapes:
+            on_maps = len(shape) == 4 and mode != "compile"  # which compiles for a minute each
+            who = contenders.on_maps() if on_maps else contenders.everywhere()
             layers += _timed(who, shape, mode, seconds)
     for shape in ROWS[:2] if backend != "torch" else []:
         layers += _timed(contenders.on_dense(shape[1]), shape, MODES[backend][0], seconds)

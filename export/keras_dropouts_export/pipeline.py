@@ -14,7 +14,7 @@ from keras_dropouts_export.checks.audit import AuditReport, audit, audit_graph
 from keras_dropouts_export.checks.loss import LossReport, lower
 from keras_dropouts_export.checks.parity import ParityReport, compare
 from keras_dropouts_export.checks.sampled_parity import compare_samples
-from keras_dropouts_export.checks.self_test import made_for
+from keras_dropouts_export.checks.self_test_maker import made_for
 from keras_dropouts_export.checks.trial_inputs import check_probabilities
 from keras_dropouts_export.decided_outputs import DecidedOutputs
 from keras_dropouts_export.destination import check_destination, put_in_place, workplace

@@ -1,9 +1,9 @@
 """Picks the module of the backend that Keras runs on, and offers its functions.
 
-Each backend has two modules with the same functions, one that computes and one that tells what runs
-around a call of a layer (`calls_*.py`), and no other file of this package imports a
-backend. Only those of the backend that Keras runs on, which Keras has imported by then, are
-imported.
+Each backend has three modules with the same functions: one that draws random numbers
+(`draws_*.py`), one that computes with them, and one that tells what runs around a call of a layer
+(`calls_*.py`). No other file of this package imports a backend. Only those of the backend that
+Keras runs on, which Keras has imported by then, are imported.
 """
 
 from __future__ import annotations
@@ -29,64 +29,82 @@ _backend = keras.backend.backend()
 if TYPE_CHECKING or _backend == "tensorflow":
     from keras_dropouts.backends.calls_tensorflow import (
         in_backward_pass,
+        is_compiled_by_xla,
         is_compiling,
         numbered_by_loops,
         outside_inner_traces,
         recomputations,
         trace,
     )
+    from keras_dropouts.backends.draws_tensorflow import (
+        decisions,
+        sample_decisions,
+        sample_words,
+        words,
+    )
     from keras_dropouts.backends.tensorflow import (
-        bits,
         compiled,
+        computed_once,
         full_precision,
         mapped_rows,
         masked,
         outside_traces,
         padded,
         read,
-        sample_bits,
         traced_operations,
     )
 elif _backend == "jax":
     from keras_dropouts.backends.calls_jax import (
         in_backward_pass,
+        is_compiled_by_xla,
         is_compiling,
         numbered_by_loops,
         outside_inner_traces,
         recomputations,
         trace,
     )
+    from keras_dropouts.backends.draws_jax import (
+        decisions,
+        sample_decisions,
+        sample_words,
+        words,
+    )
     from keras_dropouts.backends.jax import (
-        bits,
         compiled,
+        computed_once,
         full_precision,
         mapped_rows,
         masked,
         outside_traces,
         padded,
         read,
-        sample_bits,
         traced_operations,
     )
 elif _backend == "torch":
     from keras_dropouts.backends.calls_torch import (
         in_backward_pass,
+        is_compiled_by_xla,
         is_compiling,
         numbered_by_loops,
         outside_inner_traces,
         recomputations,
         trace,
     )
+    from keras_dropouts.backends.draws_torch import (
+        decisions,
+        sample_decisions,
+        sample_words,
+        words,
+    )
     from keras_dropouts.backends.torch import (
-        bits,
         compiled,
+        computed_once,
         full_precision,
         mapped_rows,
         masked,
         outside_traces,
         padded,
         read,
-        sample_bits,
         traced_operations,
     )
 else:
@@ -102,10 +120,12 @@ else:
 
 
 __all__ = [
-    "bits",
     "compiled",
+    "computed_once",
+    "decisions",
     "full_precision",
     "in_backward_pass",
+    "is_compiled_by_xla",
     "is_compiling",
     "mapped_rows",
     "masked",
@@ -115,7 +135,9 @@ __all__ = [
     "padded",
     "read",
     "recomputations",
-    "sample_bits",
+    "sample_decisions",
+    "sample_words",
     "trace",
     "traced_operations",
+    "words",
 ]

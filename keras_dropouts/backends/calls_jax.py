@@ -22,6 +22,11 @@ def trace() -> tuple[Any, Any]:
     return (None, None) if isinstance(running, core.EvalTrace) else (running, None)
 
 
+def is_compiled_by_xla() -> bool:
+    """Return whether XLA compiles what runs: where JAX traces it, it does."""
+    return trace()[0] is not None
+
+
 def outside_inner_traces(variable: Any, pure: bool) -> contextlib.AbstractContextManager[Any]:
     """Compute what is inside this block where the value of a variable was computed.
 

@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util  # the public part does not tell about XLA
 
 from keras_dropouts.backends.recomputation import Memory
 
@@ -39,6 +40,13 @@ def _graphs() -> list[Any]:
     while getattr(graphs[-1], "is_control_flow_graph", False):
         graphs.append(graphs[-1].outer_graph)
     return graphs
+
+
+def is_compiled_by_xla() -> bool:
+    """Return whether XLA compiles the function that is traced now, or one around it."""
+    if tf.executing_eagerly():
+        return False
+    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 def outside_inner_traces(variable: Any, pure: bool) -> contextlib.AbstractContextManager[Any]:

@@ -23,6 +23,11 @@ def trace() -> tuple[Any, Any]:
     return None, None
 
 
+def is_compiled_by_xla() -> bool:
+    """Return whether XLA compiles what runs: not on PyTorch."""
+    return False
+
+
 def outside_inner_traces(variable: Any, pure: bool) -> contextlib.AbstractContextManager[Any]:
     """Do nothing: PyTorch traces nothing."""
     return contextlib.nullcontext()

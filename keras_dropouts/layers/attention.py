@@ -106,7 +106,7 @@ class DropKey(_AttentionDropout):
     ) -> Tensor:
         query, value, key = inputs
         batch, queries, keys = ops.shape(query)[0], ops.shape(query)[1], ops.shape(value)[1]
-        keep = masks.draw_keep(stream, (batch, _heads(self.layer), queries, keys), rate)
+        keep = stream.keep((batch, _heads(self.layer), queries, keys), rate)
         keep = ops.logical_and(keep, rate < 1.0)
         allowed = self._allowed(query, value, key, arguments)
         visible = ops.logical_and(keep, allowed)
@@ -178,10 +178,10 @@ class DropHead(_AttentionDropout):
         # What the heads return is of shape (batch, ..., heads, head size).
         between = (1 for _ in query.shape[1:-1])
         shape = (ops.shape(query)[0], *between, _heads(self.layer), 1)
-        keep = masks.draw_keep(stream, shape, rate)
+        keep = stream.keep(shape, rate)
 
         def project_kept(outputs: Tensor) -> Tensor:
-            return project(masks.apply_mask(outputs, keep, masks.keep_scale(rate)))
+            return project(masks.apply_mask(outputs, keep, masks.keep_scale(rate), None))
 
         with with_output_projection(self.layer, project_kept):
             return self.layer(*inputs, **arguments)

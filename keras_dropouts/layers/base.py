@@ -178,9 +178,9 @@ class BaseDropout(keras.layers.Layer):
 
     def drop(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return `inputs` with part of it dropped, by random numbers from `stream`."""
-        keep = masks.draw_keep(stream, self.mask_shape(inputs), rate)
-        scale = masks.keep_scale(rate)
-        return masks.apply_mask(inputs, keep, scale, gradient=stream.for_training)
+        shape = self.mask_shape(inputs)
+        again = stream.again(lambda stream: stream.keep(shape, rate))
+        return masks.apply_mask(inputs, stream.keep(shape, rate), masks.keep_scale(rate), again)
 
     def mask_shape(self, inputs: Tensor) -> tuple[Any, ...]:
         """Return the shape of the mask; what has a dimension of 1 is dropped as a whole."""

@@ -116,7 +116,8 @@ class DropBlockBase(BaseDropout):
         scale = masks.keep_scale(rate)
         if self.gamma == "paper":
             scale = ops.where(rate < 1.0, _units_over_kept(keep), 0.0)
-        return masks.apply_mask(inputs, keep, scale, gradient=stream.for_training)
+        again = stream.again(lambda stream: self.keep_mask(inputs, rate, stream))
+        return masks.apply_mask(inputs, keep, scale, again)
 
     def keep_mask(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         """Return the boolean mask of what is kept; one channel wide when it is shared."""
@@ -133,14 +134,9 @@ class DropBlockBase(BaseDropout):
             shape[axes] = [
                 _at_least_one(n - extra) for n, extra in zip(lengths, reach, strict=True)
             ]
-        bits = stream.bits(tuple(shape))
-        # A row's threshold is rounded up or down at random, by bits of its own. So each decision
-        # has the probability gamma to within 2**-32 or so, though gamma is often so small that
-        # rounding it to 16 bits would change it by several percent; and two decisions of one row
-        # are as good as independent: their covariance is below 2**-34.
-        rounding = stream.uniform((*shape[:2], *[1] * self.spatial_rank), draw=1)
-        seeds = masks.keep_mask(bits, self._seed_rate(rate, lengths), 16, rounding)
-        keep = masks.erode(seeds, self.block_size, first, grow=self.border == "valid")
+        gamma = self._seed_rate(rate, lengths)
+        seeds = stream.keep(tuple(shape), gamma, reused=True)
+        keep = masks.erode(seeds, self.block_size, first, self.border == "valid", stream.once)
         sizes = zip(lengths, self.block_size, strict=True)
         if self.border == "clip" or all(isinstance(n, int) and n >= size for n, size in sizes):
             return keep

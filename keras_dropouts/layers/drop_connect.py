@@ -72,10 +72,13 @@ class DropConnect(WrappingDropout):
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         dropped: dict[str, Tensor] = {}
         for draw, (name, kernel) in enumerate(kernels(self.layer).items()):
-            value = ops.convert_to_tensor(kernel.value)
-            keep = masks.draw_keep(stream, tuple(kernel.shape), rate, draw)
-            scale = masks.keep_scale(rate)
-            kept = masks.apply_mask(value, keep, scale, gradient=stream.for_training)
+            kept = _dropped(ops.convert_to_tensor(kernel.value), rate, stream, draw)
             dropped[name] = ops.cast(kept, self.layer.compute_dtype)
         with with_attributes(self.layer, **dropped):
             return call_wrapped(self.layer, inputs, training=True)
+
+
+def _dropped(kernel: Tensor, rate: Tensor, stream: Stream, draw: int) -> Tensor:
+    shape = tuple(kernel.shape)
+    again = stream.again(lambda stream: stream.keep(shape, rate, draw))
+    return masks.apply_mask(kernel, stream.keep(shape, rate, draw), masks.keep_scale(rate), again)

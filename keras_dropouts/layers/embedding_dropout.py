@@ -61,6 +61,6 @@ class EmbeddingDropout(WrappingDropout):
 
     def call_dropped(self, inputs: Tensor, rate: Tensor, stream: Stream) -> Tensor:
         outputs = self.layer(inputs)
-        keep = masks.draw_keep(stream, (self.layer.input_dim,), rate)
-        kept = ops.take(keep, ops.cast(inputs, "int32"), axis=0)
-        return masks.apply_mask(outputs, ops.expand_dims(kept, -1), masks.keep_scale(rate))
+        keep = stream.keep((self.layer.input_dim,), rate)
+        kept = ops.expand_dims(ops.take(keep, ops.cast(inputs, "int32"), axis=0), -1)
+        return masks.apply_mask(outputs, kept, masks.keep_scale(rate), None)

@@ -11,7 +11,6 @@ from keras_dropouts.arguments import check_rate
 from keras_dropouts.keras_internals.bidirectional import call_directions, directions
 from keras_dropouts.keras_internals.patching import with_attributes
 from keras_dropouts.layers.recurrent_wrapper import RecurrentWrapper, with_direction
-from keras_dropouts.noise import masks
 from keras_dropouts.noise.stream import Stream
 from keras_dropouts.registry import register
 from keras_dropouts.types import Tensor
@@ -129,7 +128,7 @@ def draw_stays(
         parts = 2 if isinstance(direction.cell, keras.layers.LSTMCell) else 1
         stays = []
         for draw, rate in enumerate(rates[:parts], 2 * number):
-            update = masks.draw_keep(stream, shape, rate, draw)
+            update = stream.keep(shape, rate, draw)
             stay = ops.logical_or(ops.logical_not(update), rate >= 1.0)
             stays.append(ops.cast(stay, direction.compute_dtype))
         found.append(stays)

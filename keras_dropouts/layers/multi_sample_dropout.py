@@ -69,8 +69,8 @@ class MultiSampleDropout(WrappingDropout):
         self._check_floats(inputs)
         batch, *rest = ops.shape(inputs)
         # Samples of one row lie side by side: the batch stays the first axis.
-        keep = masks.draw_keep(stream, (batch, self.samples, *rest), rate)
-        dropped = masks.apply_mask(ops.expand_dims(inputs, 1), keep, masks.keep_scale(rate))
+        keep = stream.keep((batch, self.samples, *rest), rate)
+        dropped = masks.apply_mask(ops.expand_dims(inputs, 1), keep, masks.keep_scale(rate), None)
         outputs = call_wrapped(self.layer, ops.reshape(dropped, (-1, *rest)), training=True)
         return ops.mean(ops.reshape(outputs, (-1, self.samples, *ops.shape(outputs)[1:])), axis=1)
 

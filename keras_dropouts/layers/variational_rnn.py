@@ -116,7 +116,7 @@ class VariationalRNN(RecurrentWrapper, WrappingDropout):
     def _mask(
         self, stream: Stream, draw: int, shape: tuple[Any, ...], rate: Tensor, dtype: Any
     ) -> Tensor:
-        keep = masks.draw_keep(stream, shape, rate, draw)
+        keep = stream.keep(shape, rate, draw)
         return ops.cast(ops.cast(keep, "float32") * masks.keep_scale(rate), dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -187,8 +187,7 @@ def _dropout(inputs: Tensor, rate: float, noise_shape: Any = None, seed: Any = N
         )
     stream = _stream()
     rate = ops.convert_to_tensor(rate, "float32")
-    keep = masks.draw_keep(stream, shape, rate)
-    return masks.apply_mask(inputs, keep, masks.keep_scale(rate), gradient=False)
+    return masks.apply_mask(inputs, stream.keep(shape, rate), masks.keep_scale(rate), None)
 
 
 def _uniform(

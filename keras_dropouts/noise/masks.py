@@ -1,48 +1,18 @@
-"""Makes dropout masks, and the scale of what is kept, from random bits and a rate."""
+"""Scales what is kept, grows blocks, and solves for the rates of the seeds they grow from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_dropouts import backends
-from keras_dropouts.noise.stream import Stream
 from keras_dropouts.types import Tensor
 
 _NEWTON_STEPS = 6  # of float32's precision for rates up to 0.9999, on every map that was tried
-
-
-def draw_keep(stream: Stream, shape: tuple[Any, ...], rate: Tensor, draw: int = 0) -> Tensor:
-    """Return a boolean mask of `shape`, each element False with probability `rate`.
-
-    Each takes 16 bits; over the steps the mean probability is the rate itself, see `keep_mask`.
-    """
-    return keep_mask(stream.bits(shape, draw=draw), rate, 16, stream.fraction())
-
-
-def keep_mask(bits: Tensor, rate: Tensor, width: int, fraction: Tensor | float = 0.5) -> Tensor:
-    """Return a boolean mask that is False with probability `rate`.
-
-    A number is dropped when its bits are below t = floor(rate * 2**width + fraction). With a
-    `fraction` that is uniform over [0, 1) from step to step the probability is `rate` itself,
-    not `rate` rounded to 2**-width: E[t] = rate * 2**width. At rate 0 nothing is dropped. At
-    rate 1 the largest value is still kept, as t has to fit the bits' dtype: `keep_scale` is 0
-    there, so nothing gets through.
-
-    bits: integers, uniform over 2**width values that begin at 0 or, where they have a sign, at
-    -2**(width - 1); rate: float32 scalar or any shape that broadcasts.
-    """
-    # The largest float32 below 2**width, for a width beyond its 24 bits of precision.
-    largest = 2**width - max(1, 2 ** (width - 24))
-    threshold = ops.minimum(rate * 2.0**width + fraction, float(largest))  # casts round it down
-    dtype = keras.backend.standardize_dtype(bits.dtype)
-    if dtype == f"int{width}":
-        threshold = ops.cast(threshold, "int64") - 2 ** (width - 1)
-    return ops.greater_equal(bits, ops.cast(threshold, dtype))
 
 
 def keep_scale(rate: Tensor) -> Tensor:
@@ -50,7 +20,12 @@ def keep_scale(rate: Tensor) -> Tensor:
     return ops.divide_no_nan(1.0, 1.0 - rate)
 
 
-def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = True) -> Tensor:
+def apply_mask(
+    inputs: Tensor,
+    keep: Tensor,
+    scale: Tensor,
+    again: Callable[[Tensor], Tensor] | None,
+) -> Tensor:
     """Return `inputs * scale` where `keep` is True and zeros elsewhere.
 
     The product is taken in float32 at least: bfloat16 would round the scale itself by up to
@@ -58,31 +33,56 @@ def apply_mask(inputs: Tensor, keep: Tensor, scale: Tensor, gradient: bool = Tru
     where it is multiplied by 0, so it is not hidden from the loss: on TensorFlow, PyTorch, and
     on JAX where a decision is shared by several numbers.
 
-    gradient: whether a backward pass may follow. It costs time to keep little for one.
+    again: what `Stream.again` returns for the draw of `keep`: a backward pass that a compiler
+    makes draws the mask again, and keeps nothing of it. None where no backward pass may follow.
     """
-    return backends.masked(inputs, keep, scale, gradient)
+    return backends.masked(inputs, keep, scale, again)
 
 
-def erode(keep: Tensor, block_sizes: Sequence[int], first_axis: int, grow: bool) -> Tensor:
+def erode(
+    keep: Tensor,
+    block_sizes: Sequence[int],
+    first_axis: int,
+    grow: bool,
+    once: Callable[[Callable[[], Tensor], tuple[Any, ...]], Tensor],
+) -> Tensor:
     """Return a boolean map that is False where a block covers it.
 
     A block of `block_sizes` begins at each False of `keep`, along the axes from `first_axis` on.
     `grow`: each axis becomes k - 1 longer and holds every block whole; otherwise it becomes k - 1
     shorter and holds the positions that k of the False could have covered. log2(k) ANDs of a map
     and the same map shifted, for each axis. Growing from the small map, rather than shrinking a
-    padded one, has less to do, and XLA then does not draw the bits again for each AND.
+    padded one, has less to do. once: `Stream.once`.
     """
-    for axis, block_size in enumerate(block_sizes, first_axis):
-        width = 1
-        while width < block_size:
-            shift = min(width, block_size - width)
-            if grow:
-                here, there = (_padded(keep, axis, pad) for pad in ((0, shift), (shift, 0)))
-            else:
-                length = ops.shape(keep)[axis] - shift
-                here, there = (_from(keep, axis, start, length) for start in (0, shift))
-            keep = ops.logical_and(here, there)
-            width += shift
+    along = _grown if grow else _shrunk
+    for axis, size in enumerate(block_sizes, first_axis):
+        shape = list(ops.shape(keep))
+        shape[axis] = shape[axis] + (size - 1 if grow else 1 - size)
+        compute = functools.partial(along, keep, axis, size)
+        keep = once(compute, tuple(shape))
+    return keep
+
+
+def _grown(keep: Tensor, axis: int, size: int) -> Tensor:
+    if backends.is_compiled_by_xla():  # which reads parts of a map that is padded once faster
+        return _shrunk(_padded(keep, axis, (size - 1, size - 1)), axis, size)
+    width = 1
+    while width < size:
+        shift = min(width, size - width)
+        here, there = (_padded(keep, axis, pad) for pad in ((0, shift), (shift, 0)))
+        keep = ops.logical_and(here, there)
+        width += shift
+    return keep
+
+
+def _shrunk(keep: Tensor, axis: int, size: int) -> Tensor:
+    width = 1
+    while width < size:
+        shift = min(width, size - width)
+        length = ops.shape(keep)[axis] - shift
+        here, there = (_from(keep, axis, start, length) for start in (0, shift))
+        keep = ops.logical_and(here, there)
+        width += shift
     return keep
 
 

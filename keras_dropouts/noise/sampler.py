@@ -10,9 +10,10 @@ words of Philox 4x32-10 (Salmon et al., 2011, "Parallel random numbers: as easy 
     place   = number of noise sources that were called before in the same run of the model
     draw    = number of the draw among those of one call
 
-A block is 128 bits, and each sample of a row takes whole blocks. A word is one number of 32 bits,
-its upper 23 bits are one uniform float, and its halves, the low one first, are two decisions of 16
-bits. The words are the same on every backend and in an exported file.
+A block is 128 bits, and each sample of a row takes whole blocks. The upper 23 bits of a word are
+one uniform float. Decisions lie in the words of a sample of a row as noise/stream.py has it for
+one call in training; a rate is rounded to the nearest 2**-24, as samples are no steps over which
+it could even out. The words are the same on every backend and in an exported file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import numpy as np
 from keras import ops
 
 from keras_dropouts import backends
-from keras_dropouts.noise.stream import Stream, in_unit_interval
+from keras_dropouts.noise.stream import Stream, in_unit_interval, threshold, upper_23
 from keras_dropouts.types import Tensor
 
 _state = threading.local()
@@ -92,12 +93,18 @@ class Sampler:
         place, self.place = self.place, self.place + 1
         return SampleStream(self, place, by_row)
 
-    def draw(self, seeds: Tensor, place: int, draw: int, count: Any, width: int) -> Tensor:
-        """Return integers of `width` bits (16, 23 or 32), of shape (rows, samples, count).
+    def numbers(self, seeds: Tensor, place: int, draw: int, count: Any) -> Tensor:
+        """Return integers of 23 bits, of shape (rows, samples, count).
 
-        The numbers of a row and sample do not depend on which others are drawn beside them.
+        Those of a row and sample do not depend on which others are drawn beside them.
         """
-        return backends.sample_bits(seeds, self.first, self.count, (draw, place), count, width)
+        key = draw, place
+        return upper_23(backends.sample_words(seeds, self.first, self.count, key, count))
+
+    def decisions(self, seeds: Tensor, place: int, draw: int, count: Any, below: Tensor) -> Tensor:
+        """Return whether decisions are at least a threshold: (rows, samples, count)."""
+        key = draw, place
+        return backends.sample_decisions(seeds, self.first, self.count, key, count, below)
 
 
 class SampleStream(Stream):
@@ -117,18 +124,22 @@ class SampleStream(Stream):
     def for_training(self) -> bool:
         return False
 
-    def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
+    def keep(
+        self, shape: tuple[Any, ...], rate: Tensor, draw: int = 0, reused: bool = False
+    ) -> Tensor:
         seeds, count, arranged = self._layout(shape)
-        return arranged(self.sampler.draw(seeds, self.place, draw, count, width))
+        below = threshold(rate, 0.5)
+        return arranged(self.sampler.decisions(seeds, self.place, draw, count, below))
 
     def uniform(self, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
         seeds, count, arranged = self._layout(shape)
-        numbers = arranged(self.sampler.draw(seeds, self.place, draw, count, 23))
-        return in_unit_interval(numbers)
+        return in_unit_interval(arranged(self.sampler.numbers(seeds, self.place, draw, count)))
 
-    def fraction(self) -> Tensor:
-        # Samples are no steps over which a rounded rate could even out: round to the nearest.
-        return ops.convert_to_tensor(0.5, "float32")
+    def once(self, compute: Callable[[], Tensor], shape: tuple[Any, ...]) -> Tensor:
+        return compute()
+
+    def again(self, draw: Callable[[Any], Tensor]) -> Callable[[Tensor], Tensor] | None:
+        return None
 
     def _layout(self, shape: tuple[Any, ...]) -> tuple[Tensor, Any, Callable[[Tensor], Tensor]]:
         """Return the seeds to draw by, how many numbers a sample takes of each, and what gives all

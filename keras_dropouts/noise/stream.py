@@ -9,7 +9,14 @@ program can compute again:
     counter = (block index: 64 bits, tag: 32 bits, step: 32 bits)
     tag     = place << 16 | replica << 4 | draw
 
-A word is one number of 32 bits; its halves, the low one first, are two numbers of 16 bits.
+A decision to drop compares a number of 24 bits with the rate. Its upper 8 bits are its own; the
+lower 16 it shares with the other decisions of its run, which are 32 neighbours in the order of the
+flattened mask. So a decision costs 8.5 random bits, and its probability is right to 2**-24. Two
+decisions of a run are correlated by at most (1 / 512)**2 / (rate * (1 - rate)), which is 4e-5 at a
+rate of 0.1; at rates far below 1/256 the number of drops in a step varies by 1 + 31 / 256 = 1.12
+times what independent drops would. The words of a mask of n decisions hold n bytes, the low byte
+of a word first, and from the next whole word on the shared numbers of 16 bits, one for each run,
+the low half of a word first.
 
 JAX draws the same words, so the same key gives the same dropout mask as on TensorFlow. PyTorch
 draws with its own generator, seeded from the same values: reproducible, but other numbers.
@@ -19,7 +26,8 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import keras
@@ -46,11 +54,14 @@ class Stream(Protocol):
     # The training step that the call belongs to, an int32 scalar tensor; None where there is none.
     step: Any
 
-    def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
-        """Return independent integers, uniform over 0 .. 2**width - 1, of the given shape.
+    def keep(
+        self, shape: tuple[Any, ...], rate: Tensor, draw: int = 0, reused: bool = False
+    ) -> Tensor:
+        """Return booleans of the given shape, each False with probability `rate`.
 
-        `width` is 16 or 32. The dtype is uint16 or uint32; on PyTorch, which compares none of
-        these, it is int16 or int32, and the range begins at -2**(width - 1).
+        rate: float32 scalar. At rate 0 all are True. At rate 1 one in 2**24 is, and whoever asks
+        sees to it that nothing gets through there. reused: whether an element is used several
+        times; no compiler then draws it again for each.
         """
 
     def uniform(self, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
@@ -64,8 +75,18 @@ class Stream(Protocol):
         radius = ops.sqrt(-2.0 * ops.log(self.uniform(shape, draw)))
         return radius * ops.cos(2.0 * math.pi * self.uniform(shape, draw + 1))
 
-    def fraction(self) -> Tensor:
-        """Return a float32 scalar in [0, 1) that is spread evenly over the steps of one layer."""
+    def once(self, compute: Callable[[], Tensor], shape: tuple[Any, ...]) -> Tensor:
+        """Return the booleans of a shape that a function returns.
+
+        A compiler computes them once, and not again for each use of an element.
+        """
+
+    def again(self, draw: Callable[[Any], Tensor]) -> Callable[[Tensor], Tensor] | None:
+        """Return a function that draws the same once more in the backward pass, None without one.
+
+        draw: takes a stream. The function takes an int32 zero that only the backward pass can
+        compute: so no compiler makes one draw, which would be kept, of the two.
+        """
 
 
 @dataclass(frozen=True)
@@ -82,28 +103,55 @@ class TrainingStream(Stream):
     place: int
     number: Any = 0
 
-    def __post_init__(self) -> None:
-        if not (isinstance(self.number, int) and self.number == 0):  # most calls are the first
-            words = ops.stack([ops.cast(word, "int32") for word in (0, self.number)])
-            object.__setattr__(self, "key", self.key + words)
-
     @property
     def for_training(self) -> bool:
         return True
 
-    def bits(self, shape: tuple[Any, ...], width: int = 16, draw: int = 0) -> Tensor:
-        tag = (self.place & 0xFFFF) << 16 | draw
-        return backends.bits(self.key, self.step, tag, shape, width)
+    def keep(
+        self, shape: tuple[Any, ...], rate: Tensor, draw: int = 0, reused: bool = False
+    ) -> Tensor:
+        below = threshold(rate, self.fraction())
+        tag = self._tag(draw)
+        return backends.decisions(self._call_key(), self.step, tag, shape, below, reused)
 
     def uniform(self, shape: tuple[Any, ...], draw: int = 0) -> Tensor:
-        tag = (self.place & 0xFFFF) << 16 | draw
-        return in_unit_interval(upper_23(backends.bits(self.key, self.step, tag, shape, 32)))
+        words = backends.words(self._call_key(), self.step, self._tag(draw), shape)
+        return in_unit_interval(upper_23(words))
+
+    def once(self, compute: Callable[[], Tensor], shape: tuple[Any, ...]) -> Tensor:
+        return backends.computed_once(compute, shape, self.step)
+
+    def again(self, draw: Callable[[Any], Tensor]) -> Callable[[Tensor], Tensor] | None:
+        return lambda zero: draw(replace(self, key=self.key + zero))
 
     def fraction(self) -> Tensor:
+        """Return a float32 scalar in [0, 1) that is spread evenly over the steps of one layer."""
         # A golden-ratio sequence: over n steps its mean is within 3 / n of one half, and it costs
         # a multiplication.
-        mixed = (self.step + self.number) * _GOLDEN + self.key[0]
+        step = self.step if self._is_first() else self.step + self.number
+        mixed = step * _GOLDEN + self.key[0]
         return ops.cast(ops.bitwise_and(mixed, 0xFFFFFF), "float32") * 2.0**-24
+
+    def _call_key(self) -> Tensor:
+        if self._is_first():
+            return self.key
+        return self.key + ops.stack([ops.cast(word, "int32") for word in (0, self.number)])
+
+    def _is_first(self) -> bool:
+        """Return whether the call is the first of its step, as most are."""
+        return isinstance(self.number, int) and self.number == 0
+
+    def _tag(self, draw: int) -> int:
+        return (self.place & 0xFFFF) << 16 | draw
+
+
+def threshold(rate: Tensor, fraction: Tensor | float) -> Tensor:
+    """Return the number below which a decision of 24 bits is to drop, an int32 scalar.
+
+    It is floor(rate * 2**24 + fraction), but at most 2**24 - 1. With a `fraction` that is uniform
+    over [0, 1) from step to step, the mean over the steps is `rate` itself to float32's precision.
+    """
+    return ops.cast(ops.minimum(rate * 2.0**24 + fraction, 2.0**24 - 1.0), "int32")
 
 
 def new_key(seed: int | None) -> np.ndarray:

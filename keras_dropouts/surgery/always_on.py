@@ -65,7 +65,7 @@ def _draws(model: Any) -> list[list[Any]]:
     def call(x: Tensor) -> Tensor:
         return model(x, **arguments)
 
-    ours = ((TrainingStream, name) for name in ("bits", "uniform"))
+    ours = ((TrainingStream, name) for name in ("keep", "uniform"))
     with restored_after_calls(model), noted_draws(*ours) as found, suppress(Exception):
         compute_output_spec(call, tensors)  # whatever a user's own `call` raises
     return [[layer for layer, _ in calls] for calls in found if calls and not _is_unused(calls)]

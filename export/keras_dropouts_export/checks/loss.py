@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_dropouts.noise.row_seeds import row_seeds
 from keras_dropouts_export.checks.largest_error import largest_error
-from keras_dropouts_export.checks.self_test import remade
+from keras_dropouts_export.checks.self_test_maker import remade
 from keras_dropouts_export.checks.tolerances import TOLERANCE
 from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.errors import ExportError
@@ -117,7 +117,7 @@ def lower(
         )
     if exported.self_test is not None:
         run = next(iter(layout.runs(path, function).values()))
-        layout.put_self_test(path, remade(exported.self_test, run, "float16"))
+        layout.put_self_test(path, remade(exported, run, "float16"))
     return report
 
 

@@ -1,4 +1,4 @@
-"""Makes the self-test that an ONNX file carries, and runs it on any runtime that is given."""
+"""Runs the self-test that an ONNX file carries on any runtime that is given."""
 
 from __future__ import annotations
 
@@ -12,85 +12,11 @@ from typing import Any
 import numpy as np
 
 from keras_dropouts.arguments import invalid
-from keras_dropouts_export.checks.tolerances import TOLERANCE, allowed_for, lowest_precision
-from keras_dropouts_export.checks.trial_inputs import trial_inputs
 from keras_dropouts_export.formats import format_at
-from keras_dropouts_export.formats.format import Arrays, Exported, unreadable
-from keras_dropouts_export.options import Comparison
+from keras_dropouts_export.formats.format import Arrays, unreadable
 from keras_dropouts_export.printable import printable
 
-ROWS = 2
-# Of the rows, over and over: one beyond 32 bits and one below zero, so that a runtime that computes
-# them in 32 bits is found; within 2**53, so that languages whose numbers are doubles read them.
-ROW_SEEDS = (2**40 + 5, -3)
-_STORED = 256  # numbers of an output; of a larger one they are spread over it
-_MULTIPLIER, _MODULUS = 40503, 2**16
-_LOOSER = 10.0  # than the comparison of an export: other runtimes round in other orders
-
-
-def made_for(exported: Exported) -> str | None:
-    """Return the self-test of an export as JSON text, None where its outputs are drawn unseeded.
-
-    It holds inputs, two rows where the batch is dynamic, seeds included, and what the model itself
-    makes of them. Floats are given by a formula that any language computes exactly; see
-    docs/self_test.md.
-    """
-    if exported.sampling is not None and not exported.sampling.seeded:
-        return None
-    function = exported.served
-    _, drawn, _ = next(trial_inputs(function, batch_sizes=(ROWS,)))
-    if exported.sampling is not None:
-        seed = function.inputs[-1].name
-        drawn = {**drawn, seed: np.resize(np.array(ROW_SEEDS, "int64"), drawn[seed].shape)}
-    described = {name: _described(x, function.chosen is None) for name, x in drawn.items()}
-    try:
-        outputs = function.expected({name: values_of(each) for name, each in described.items()})
-    except Exception:  # noqa: BLE001  (a model may take the numbers that were drawn and no others)
-        outputs = {}
-    if not (outputs and all(_has_numbers(x) for x in outputs.values())):
-        described = {name: _described(x, by_formula=False) for name, x in drawn.items()}
-        outputs = function.expected(drawn)
-    atol, rtol = (_LOOSER * each for each in TOLERANCE[lowest_precision(function.model)])
-    outputs = _certain(exported, outputs)
-    found = {name: _expected(x.astype("float64"), atol, rtol) for name, x in outputs.items()}
-    return json.dumps({"inputs": described, "outputs": found})
-
-
-def _certain(exported: Exported, outputs: Arrays) -> Arrays:
-    """Return the outputs without decisions that the rounding of another runtime may turn."""
-    function = exported.served
-    if function.decided is None:
-        return outputs
-    precision = lowest_precision(function.model)
-    allowed = {name: allowed_for(x, Comparison(), precision) for name, x in outputs.items()}
-    turned = function.decided.open_to_rounding(outputs, allowed)
-    return {name: x for name, x in outputs.items() if not turned.get(name, np.zeros(1)).any()}
-
-
-def remade(text: str, run: Callable[[Arrays], Arrays], precision: str) -> str:
-    """Return a self-test with the same inputs, of an artifact that is less precise than its model.
-
-    What is expected is what `run` answers, within the tolerance of `precision`.
-    """
-    test = json.loads(text)
-    answers = run({name: values_of(each) for name, each in test["inputs"].items()})
-    atol, rtol = (_LOOSER * each for each in TOLERANCE[precision])
-    test["outputs"] = {
-        name: _expected(answers[name].astype("float64"), atol, rtol) for name in test["outputs"]
-    }
-    return json.dumps(test)
-
-
-def _has_numbers(x: np.ndarray) -> bool:
-    return not x.size or bool(np.isfinite(x.astype("float64")).any())
-
-
-def _described(x: np.ndarray, by_formula: bool) -> dict[str, Any]:
-    head = {"dtype": x.dtype.name, "shape": list(x.shape)}
-    is_mask = bool(np.all(x == np.round(x))) if x.dtype.kind == "f" else True  # of zeros and ones
-    if by_formula and not is_mask:
-        return {**head, "offset": 0.125 if x.min() > 0 else -0.5}
-    return {**head, "values": x.reshape(-1).tolist()}
+_MULTIPLIER, _MODULUS = 40503, 2**16  # of the formula of floats
 
 
 def values_of(description: dict[str, Any]) -> np.ndarray:
@@ -103,18 +29,9 @@ def values_of(description: dict[str, Any]) -> np.ndarray:
     return numbers.astype(dtype).reshape(shape)
 
 
-def _expected(values: np.ndarray, atol: float, rtol: float) -> dict[str, Any]:
-    finite = np.where(np.isfinite(values), values, 0.0)
-    stride = max(1, -(-values.size // _STORED))
-    shown = [float(x) if np.isfinite(x) else None for x in values.reshape(-1)[::stride]]
-    largest = float(np.max(np.abs(finite), initial=0.0))
-    return {
-        "shape": list(values.shape),
-        "stride": stride,
-        "values": shown,
-        "sum": float(finite.sum()),
-        "tolerance": atol + rtol * largest,
-    }
+def finite(x: np.ndarray) -> np.ndarray:
+    """Return an array with zeros where it holds what is not finite."""
+    return np.where(np.isfinite(x), x, 0.0)
 
 
 @dataclass(frozen=True)
@@ -236,6 +153,6 @@ def _row(name: str, answer: Any, wanted: dict[str, Any]) -> SelfTestRow:
         return SelfTestRow(name, float("inf"), allowed)
     errors = np.abs(shown - known)[np.isfinite(known)]
     # What is not stored shows in the sum, where errors of rounding partly cancel.
-    total = float(got[np.isfinite(got)].sum())
+    total = float(finite(got).sum())
     of_sum = abs(total - wanted["sum"]) / max(got.size, 1) ** 0.5
     return SelfTestRow(name, float(max(np.max(errors, initial=0.0), of_sum)), allowed)

@@ -28,6 +28,13 @@ def covered_share(gamma, lengths, block_sizes):
     return np.mean(1.0 - (1.0 - np.float64(gamma)) ** counts)
 
 
+def computed(compute, shape):
+    """Stand in for `Stream.once`, and check the shape that it is told."""
+    result = compute()
+    assert tuple(result.shape) == shape
+    return result
+
+
 def brute_force_blocks(seeds, block_size):
     """Return the map that seeds (height, width) cover, each its block from there on."""
     height, width = seeds.shape[0] + block_size - 1, seeds.shape[1] + block_size - 1
@@ -42,9 +49,9 @@ def test_what_is_kept_is_outside_the_union_of_blocks(block_size):
     seeds = np.random.default_rng(block_size).random((9, 12)) < 0.08
     expected = ~brute_force_blocks(seeds, block_size)
     keep, sizes = ~seeds[None, ..., None], (block_size,) * 2
-    grown = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, grow=True))
+    grown = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, True, computed))
     np.testing.assert_array_equal(grown[0, ..., 0], expected)
-    shrunk = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, grow=False))
+    shrunk = keras.ops.convert_to_numpy(masks.erode(keep, sizes, 1, False, computed))
     inner = slice(block_size - 1, 1 - block_size or None)  # where all k seeds are on the map
     np.testing.assert_array_equal(shrunk[0, ..., 0], expected[inner, inner])
 

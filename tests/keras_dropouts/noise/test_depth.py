@@ -24,7 +24,7 @@ MASKS = ("ScheduledDropout", "SpatialDropout", "DropBlock2D")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the depth is counted on TensorFlow", allow_module_level=True)
 
-from keras_dropouts.backends import tensorflow  # noqa: E402 - it imports TensorFlow
+from keras_dropouts.backends import draws_tensorflow  # noqa: E402 - it imports TensorFlow
 
 
 def _way(frame: FrameType | None) -> list[tuple[str, str]]:
@@ -47,13 +47,13 @@ def _way(frame: FrameType | None) -> list[tuple[str, str]]:
 def _ways() -> Iterator[list[list[tuple[str, str]]]]:
     """Note the way to the generator each time that TensorFlow's operation is called."""
     found: list[list[tuple[str, str]]] = []
-    original: Callable[..., Any] = tensorflow._philox
+    original: Callable[..., Any] = draws_tensorflow._philox
 
     def draw(**arguments: Any) -> Any:
         found.append(_way(sys._getframe(1)))
         return original(**arguments)
 
-    with mock.patch.object(tensorflow, "_philox", draw):
+    with mock.patch.object(draws_tensorflow, "_philox", draw):
         yield found
 
 
@@ -94,11 +94,11 @@ def test_a_draw_goes_back_to_no_file(subject: Subject, sampled: bool) -> None:
         files = [file for file, _ in way]
         visited = [file for i, file in enumerate(files) if i == 0 or file != files[i - 1]]
         assert len(visited) == len(set(visited)), way
-        assert visited[-1] == "backends/tensorflow.py"
+        assert visited[-1] == "backends/draws_tensorflow.py"
 
 
 def test_the_functions_are_those_of_the_backend() -> None:
-    assert backends.bits is tensorflow.bits
+    assert backends.decisions is draws_tensorflow.decisions
     x = np.ones((2, 3), "float32")
     with _ways() as found:
         kd.ScheduledDropout(0.5)(x, training=True)
@@ -106,8 +106,8 @@ def test_the_functions_are_those_of_the_backend() -> None:
         [
             ("layers/base.py", "call"),
             ("layers/base.py", "drop"),
-            ("noise/masks.py", "draw_keep"),
-            ("noise/stream.py", "bits"),
-            ("backends/tensorflow.py", "bits"),
+            ("noise/stream.py", "keep"),
+            ("backends/draws_tensorflow.py", "decisions"),
+            ("backends/draws_tensorflow.py", "_pairs"),
         ]
     ]

@@ -1,12 +1,13 @@
-"""Tests of keys and random bits: the stream's layout, word for word, on every backend."""
+"""Tests of keys and random words: the stream's layout, word for word, on every backend."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from keras_dropouts import backends
 from keras_dropouts.noise.stream import TrainingStream, new_key
-from philox_reference import philox
+from philox_reference import philox, words
 
 PHILOX = keras.backend.backend() in ("tensorflow", "jax")
 
@@ -41,43 +42,21 @@ def test_the_reference_is_philox(key, counter, words):
 def test_words_are_those_of_the_documented_counter(count, place, draw_index, step):
     key = (0xFFFFFFD3, 123)
     tag = place << 16 | draw_index
-    expected = [
-        word
-        for block in range(-(-count // 4))
-        for word in philox(key, (block, 0, tag, step & 0xFFFFFFFF))
-    ]
-    words = draw(stream(key, step, place).bits, (count,), width=32, draw=draw_index)
+    tensors = ops.convert_to_tensor(np.array(key, "uint32").view("int32"))
+    drawn = draw(backends.words, tensors, ops.convert_to_tensor(step, "int32"), tag, (count,))
     if PHILOX:
-        np.testing.assert_array_equal(words, np.array(expected[:count], "uint32"))
-    assert words.shape == (count,)
+        expected = words(key, (tag, step & 0xFFFFFFFF), count)
+        np.testing.assert_array_equal(drawn, expected)
+        uniform = draw(stream(key, step, place).uniform, (count,), draw=draw_index)
+        exact = ((expected >> 9).astype("float32") + np.float32(0.5)) * np.float32(2.0**-23)
+        np.testing.assert_array_equal(uniform, exact)
+    assert drawn.shape == (count,)
 
 
-@pytest.mark.parametrize("shape", [(5,), (3, 7), (2, 1, 9)])
-def test_sixteen_bits_are_the_halves_of_words_the_low_one_first(shape):
-    count = int(np.prod(shape))
-    halves = draw(stream().bits, shape)
-    words = draw(stream().bits, (2 * (-(-count // 4)),), width=32)
-    expected = words.view(halves.dtype)[:count].reshape(shape)
-    np.testing.assert_array_equal(halves, expected)
-
-
-@pytest.mark.parametrize("width", [16, 32])
-def test_a_key_gives_one_sequence_whatever_the_shape(width):
-    flat = draw(stream().bits, (24,), width=width)
+def test_a_key_gives_one_sequence_whatever_the_shape():
+    flat = draw(stream().uniform, (24,))
     for shape in [(4, 6), (2, 3, 4), (1, 24)]:
-        numbers = draw(stream().bits, shape, width=width)
-        np.testing.assert_array_equal(numbers.reshape(-1), flat)
-
-
-@pytest.mark.parametrize("width", [16, 32])
-def test_bits_are_uniform(width):
-    count = 400_000
-    numbers = draw(stream().bits, (count,), width=width)
-    assert numbers.dtype.itemsize * 8 == width
-    unsigned = numbers.astype("int64") - np.iinfo(numbers.dtype).min
-    for bit in range(width):
-        ones = np.mean(unsigned >> bit & 1)
-        assert abs(ones - 0.5) < 5.0 * 0.5 / np.sqrt(count), (bit, ones)
+        np.testing.assert_array_equal(draw(stream().uniform, shape).reshape(-1), flat)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,18 @@ from keras_dropouts.noise.sampler import Sampler
 from keras_dropouts.types import Tensor
 from keras_dropouts_export.formats.onnx.graph_edits import rename_tensors, subgraphs
 from keras_dropouts_export.formats.onnx.tf2onnx.nodes import replace_node
-from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import WIDTHS, Rows, philox
+from keras_dropouts_export.formats.onnx.tf2onnx.philox_nodes import (
+    Rows,
+    philox_decisions,
+    philox_numbers,
+)
 from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Words32, Words64
 
-_NATIVE, _PORTABLE = 2000, 1000  # added to the width in a mark
+_NUMBERS, _DECISIONS = 23, 24  # what is drawn, by the bits that it has
+_NATIVE, _PORTABLE = 2000, 1000  # added to that in a mark
 _DOMAIN, _DRAW = "keras_dropouts", "Draw"
 _MARK = "StatelessRandomUniformFullIntV2"  # the operation of TensorFlow that marks a draw
-_ALL_BUT_FIRST = (np.array([1]), np.array([2**63 - 1]), np.array([0]))  # starts, ends, axes
+_SEEDS = (np.array([2]), np.array([2**63 - 1]), np.array([0]))  # starts, ends, axes
 
 
 class MarkedSampler(Sampler):
@@ -33,17 +38,27 @@ class MarkedSampler(Sampler):
 
     mark = 0
 
-    def draw(self, seeds: Tensor, place: int, draw: int, count: Any, width: int) -> Tensor:
-        """Return the mark of a draw: int32 of shape (rows, samples, count), int64 for 32 bits."""
+    def numbers(self, seeds: Tensor, place: int, draw: int, count: Any) -> Tensor:
+        """Return the mark of numbers of 23 bits: int32 of shape (rows, samples, count)."""
+        return self._mark(_NUMBERS, seeds, place, draw, count, tf.zeros([], tf.int64))
+
+    def decisions(self, seeds: Tensor, place: int, draw: int, count: Any, below: Tensor) -> Tensor:
+        """Return the mark of decisions: booleans of shape (rows, samples, count)."""
+        below = tf.cast(below, tf.int64)
+        return tf.cast(self._mark(_DECISIONS, seeds, place, draw, count, below), tf.bool)
+
+    def _mark(
+        self, kind: int, seeds: Tensor, place: int, draw: int, count: Any, below: Tensor
+    ) -> Tensor:
         # A size that is known is a constant, or shapes that follow from it would not be known.
         rows = seeds.shape[0] or tf.shape(seeds, tf.int64)[0]
-        words = tf.concat([[tf.cast(self.first, tf.int64)], seeds], axis=0)
+        words = tf.concat([[tf.cast(self.first, tf.int64), below], seeds], axis=0)
         return tf.raw_ops.StatelessRandomUniformFullIntV2(
             shape=tf.stack([rows, self.count, count]),
             key=tf.constant([draw | place << 32], tf.uint64),
             counter=tf.cast(words, tf.uint64),
-            alg=self.mark + width,
-            dtype=tf.int64 if width == 32 else tf.int32,
+            alg=self.mark + kind,
+            dtype=tf.int32,
         )
 
 
@@ -95,14 +110,17 @@ class _Builder:
 def handle(graph: Any, node: Any, name: str, _: Any) -> None:
     """Hand a mark through tf2onnx, as one node for `expand_draws`; a handler of tf2onnx."""
     mark = int(node.inputs[3].get_tensor_value())
-    if mark % _PORTABLE not in WIDTHS:
+    if mark % _PORTABLE not in (_NUMBERS, _DECISIONS):
         raise ValueError(f"{node.type} {name!r} draws what no seed of the file's reaches")
     key = int(np.uint64(node.inputs[1].get_tensor_value()[0]).astype(np.int64))
     # The seeds as they come in: a runtime that has no uint64 would change negative ones.
     source = node.inputs[2]
     words = source.input[0] if source.type == "Cast" else node.input[2]
     inputs = [node.input[0], words]
+    output = node.output[0]
     replace_node(graph, node, _DRAW, inputs, domain=_DOMAIN, mark=mark, key=key)
+    if mark % _PORTABLE == _DECISIONS:
+        graph.set_dtype(output, TensorProto.BOOL)
 
 
 def expand_draws(model: onnx.ModelProto) -> None:
@@ -131,16 +149,21 @@ def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProt
     given = {each.name: int(each.i) for each in node.attribute}
     mark, key = given["mark"], given["key"]
     shape = builder.node("Cast", [node.input[0]], to=TensorProto.INT64)
+    words = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
+    below = builder.node("Cast", [_item(builder, words, 1)], to=TensorProto.INT32)
+    kind = mark % _PORTABLE
     if mark >= _NATIVE:
-        made = _native(builder, shape, mark - _NATIVE)
+        made = _native(builder, shape, kind, below)
     else:
-        words = builder.node("Cast", [node.input[1]], to=TensorProto.INT64)
-        seeds = builder.node("Slice", [words, *(builder.constant(x) for x in _ALL_BUT_FIRST)])
+        seeds = builder.node("Slice", [words, *(builder.constant(x) for x in _SEEDS)])
         samples, count = _item(builder, shape, 1), _item(builder, shape, 2)
         rows = Rows(seeds, _item(builder, words, 0), samples, count)
         arithmetic = Words32 if mark >= _PORTABLE else Words64
-        width = mark % _PORTABLE
-        made = philox(builder, (key & 0xFFFFFFFF, key >> 32), rows, width, arithmetic)
+        halves = key & 0xFFFFFFFF, key >> 32
+        if kind == _DECISIONS:
+            made = philox_decisions(builder, halves, rows, below, arithmetic)
+        else:
+            made = philox_numbers(builder, halves, rows, arithmetic)
     return [
         *builder.nodes,
         helper.make_node("Identity", [made], list(node.output), name=builder.scope),
@@ -151,10 +174,11 @@ def _item(builder: _Builder, vector: str, index: int) -> str:
     return str(builder.node("Gather", [vector, builder.constant(np.array(index))], axis=0))
 
 
-def _native(builder: _Builder, shape: str, width: int) -> str:
+def _native(builder: _Builder, shape: str, kind: int, below: str) -> str:
     zeros = builder.node("ConstantOfShape", [shape])
     numbers = builder.node("RandomUniformLike", [zeros], dtype=TensorProto.FLOAT)
-    scale = builder.constant(np.array(2.0**width, np.float32))
-    whole = builder.node("Floor", [builder.node("Mul", [numbers, scale])])
-    dtype = TensorProto.INT64 if width == 32 else TensorProto.INT32
-    return str(builder.node("Cast", [whole], to=dtype))
+    scaled = builder.node("Mul", [numbers, builder.constant(np.array(2.0**kind, np.float32))])
+    if kind == _DECISIONS:
+        limit = builder.node("Cast", [below], to=TensorProto.FLOAT)
+        return str(builder.node("GreaterOrEqual", [scaled, limit]))
+    return str(builder.node("Cast", [builder.node("Floor", [scaled])], to=TensorProto.INT32))

@@ -43,11 +43,16 @@ class Words(ABC):
         """Return the high and the low word of a product."""
 
     @abstractmethod
-    def numbers(self, word: str, width: int) -> list[str]:
-        """Return the numbers of `width` bits that a word holds, in their order.
+    def upper_23(self, word: str) -> str:
+        """Return the upper 23 bits of words, int32."""
 
-        They are int32, or int64 with a width of 32.
-        """
+    @abstractmethod
+    def halves(self, word: str) -> list[str]:
+        """Return the two halves of words, the low one first, int32."""
+
+    @abstractmethod
+    def bytes(self, word: str) -> list[str]:
+        """Return the four bytes of words, the lowest first, int32."""
 
     def xor(self, left: str, right: str) -> str:
         """Return the bits in which two words differ."""
@@ -72,16 +77,22 @@ class Words64(Words):
         low = self.builder.node("Mul", [word, self.word(multiplier)])
         return self._narrow(self._shifted(product, 32)), low
 
-    def numbers(self, word: str, width: int) -> list[str]:
-        add = self.builder.node
-        if width == 32:
-            return [add("Cast", [word], to=TensorProto.INT64)]
-        if width == 23:
-            parts = [add("BitShift", [word, self.word(9)], direction="RIGHT")]
-        else:
-            low = add("BitwiseAnd", [word, self.word(0xFFFF)])
-            parts = [low, add("BitShift", [word, self.word(16)], direction="RIGHT")]
-        return [add("Cast", [part], to=TensorProto.INT32) for part in parts]
+    def upper_23(self, word: str) -> str:
+        return self._part(word, 9, 23)
+
+    def halves(self, word: str) -> list[str]:
+        return [self._part(word, place, 16) for place in (0, 16)]
+
+    def bytes(self, word: str) -> list[str]:
+        return [self._part(word, place, 8) for place in (0, 8, 16, 24)]
+
+    def _part(self, word: str, place: int, width: int) -> str:
+        """Return so many bits of words from a place on, int32."""
+        if place:
+            word = self.builder.node("BitShift", [word, self.word(place)], direction="RIGHT")
+        if place + width < 32:
+            word = self.builder.node("BitwiseAnd", [word, self.word(2**width - 1)])
+        return str(self.builder.node("Cast", [word], to=TensorProto.INT32))
 
     def _narrow(self, word: str) -> str:
         return str(self.builder.node("Cast", [word], to=TensorProto.UINT32))
@@ -124,14 +135,19 @@ class Words32(Words):
         most = self._plus(self._plus(self._times(high, by_high), top), carry)
         return most, self._joined(second, lowest)
 
-    def numbers(self, word: str, width: int) -> list[str]:
-        if width == 32:
-            wide = self.builder.node("Cast", [word], to=TensorProto.INT64)
-            return [self.builder.node("BitwiseAnd", [wide, self._long(2**32 - 1)])]
-        if width == 23:
-            return [self._shifted(word, self._and(word, 511), 9)]
+    def upper_23(self, word: str) -> str:
+        return self._shifted(word, self._and(word, 511), 9)
+
+    def halves(self, word: str) -> list[str]:
         high, low = self._halves(word)
         return [low, high]
+
+    def bytes(self, word: str) -> list[str]:
+        parts = []
+        for half in self.halves(word):
+            low = self._and(half, 0xFF)
+            parts += [low, self._shifted(half, low, 8)]
+        return parts
 
     def _halves(self, word: str) -> tuple[str, str]:
         """Return the high and the low 16 bits."""
