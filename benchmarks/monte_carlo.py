@@ -155,13 +155,13 @@ def numbers(seconds: float) -> Timings:
     for label in ("Philox, decisions", "Philox, words"):
         nodes = PlainGraph()
         first, samples, count = (
-            nodes.constant(np.array(value, np.int64)) for value in (0, 32, NUMBERS // 32)
+            nodes.constant(np.array([value], np.int64)) for value in (0, 32, NUMBERS // 32)
         )
         rows = Rows("seed", first, samples, count)
         if label == "Philox, words":
             run = _file(nodes, philox_numbers(nodes, (0, 0), rows), TensorProto.INT32)
         else:
-            below = nodes.constant(np.array(2**22, np.int32))
+            below = nodes.constant(np.array([2**22], np.int32))
             keep = philox_decisions(nodes, (0, 0), rows, below)
             run = _file(nodes, keep, TensorProto.BOOL)
         sides[label] = lambda run=run: run.run(None, feeds)

@@ -7,6 +7,7 @@ from typing import Any
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_dropouts_export.errors import Stage
+from keras_dropouts_export.tracing.grappler import without_large_feeds
 
 
 def frozen(concrete: Any, model: str = "", **options: bool) -> Any:
@@ -20,5 +21,6 @@ def frozen(concrete: Any, model: str = "", **options: bool) -> Any:
     Raises:
         ExportError: if TensorFlow cannot do that.
     """
-    with Stage("TensorFlow cannot make constants of the model's variables", model):
+    doing = "TensorFlow cannot make constants of the model's variables"
+    with Stage(doing, model), without_large_feeds():
         return convert_variables_to_constants_v2(concrete, **options)

@@ -18,10 +18,10 @@ import onnx
 
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
+from keras_dropouts_export.formats.onnx.onnx_file import KEPT, described, raw, write
 
 APART = 2**27  # bytes of weights from which on they stay out of the graph while it is made
 LARGE = 1_800_000_000  # bytes of weights from which on they go to a second file
-KEPT = 65_536  # bytes of a weight below which it stays in the graph
 _ALIGNMENT = 4096  # onnxruntime maps the file into memory page by page
 
 Value = Callable[[], np.ndarray]
@@ -34,7 +34,7 @@ def large_weights(model: keras.Model) -> list[Any]:
     sizes = [(_bytes(each), each) for each in every.values()]
     if sum(size for size, _ in sizes) < APART:
         return []
-    return [each for size, each in sizes if size >= KEPT]
+    return [each for size, each in sizes if size >= KEPT]  # smaller ones stay in the graph
 
 
 def _bytes(variable: Any) -> int:
@@ -47,22 +47,20 @@ def data_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.data")
 
 
-def put_in(
-    model: onnx.ModelProto, path: Path, names: Sequence[str], weights: Sequence[Any]
-) -> None:
-    """Make constants of the inputs `names` of a model that goes to `path`: the values of `weights`.
+def save(model: onnx.ModelProto, path: Path, names: Sequence[str], weights: Sequence[Any]) -> None:
+    """Write a model to `path` with constants for its inputs `names`: the values of `weights`.
 
     What does not fit into the file is written to a second one beside it.
     """
     sources = _moved(model, names, weights)
     if sum(source().nbytes for source in sources.values()) < LARGE:
+        write(model, path, sources)
+        return
+    with data_file(path).open("wb") as file:
         for name, source in sources.items():
-            model.graph.initializer.append(onnx.numpy_helper.from_array(source(), name))
-    else:
-        with data_file(path).open("wb") as file:
-            for name, source in sources.items():
-                tensor = _external(file, name, source(), data_file(path).name)
-                model.graph.initializer.append(tensor)
+            tensor = _external(file, name, source(), data_file(path).name)
+            model.graph.initializer.append(tensor)
+    write(model, path, {})
 
 
 def _moved(model: onnx.ModelProto, names: Sequence[str], weights: Sequence[Any]) -> Sources:
@@ -135,13 +133,9 @@ def _reshaped(array: np.ndarray, shape: list[int]) -> np.ndarray:
 def _external(file: BinaryIO, name: str, array: np.ndarray, location: str) -> onnx.TensorProto:
     file.write(b"\0" * (-file.tell() % _ALIGNMENT))
     offset = file.tell()
-    file.write(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
-    tensor = onnx.TensorProto(
-        name=name,
-        dims=array.shape,
-        data_type=onnx.helper.np_dtype_to_tensor_dtype(array.dtype),
-        data_location=onnx.TensorProto.EXTERNAL,
-    )
+    file.write(raw(array))
+    tensor = described(name, array)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
     for key, value in (("location", location), ("offset", offset), ("length", array.nbytes)):
         tensor.external_data.add(key=key, value=str(value))
     return tensor

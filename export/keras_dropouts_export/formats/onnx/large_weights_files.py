@@ -11,7 +11,7 @@ import onnx
 from keras_dropouts_export.destination.layout import Move
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
 from keras_dropouts_export.formats.onnx.large_weights import data_file
-from keras_dropouts_export.formats.onnx.onnx_audit import load
+from keras_dropouts_export.formats.onnx.onnx_file import read
 
 _LOCATION = "location"  # the key of the name of the second file
 
@@ -23,7 +23,7 @@ def foreign(path: Path) -> tuple[Path, ...]:
         return ()
     if path.is_file():
         try:
-            if data.name in {each.value for each in _locations(load(path))}:
+            if data.name in {each.value for each in _locations(read(path, weights=False))}:
                 return ()
         except ValueError:  # of a damaged file, which may name it or not
             pass
@@ -47,7 +47,7 @@ def moves(made: Path, target: Path) -> Sequence[Move]:
     # A copy, as onnx refuses to read weights from a file that has two names.
     shutil.copyfile(new, made.with_name(between.name))
     meanwhile = made.with_name("meanwhile.onnx")
-    model = load(made)
+    model = read(made)
     for each in _locations(model):
         each.value = between.name
     onnx.save(model, str(meanwhile))

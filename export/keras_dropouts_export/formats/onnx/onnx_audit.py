@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from keras_dropouts_export.formats.finding import Finding, Findings
-from keras_dropouts_export.formats.format import unreadable
+from keras_dropouts_export.formats.onnx.onnx_file import read
 
 RANDOM = frozenset(
     [
@@ -26,7 +25,7 @@ RANDOM = frozenset(
 
 def findings(path: Path) -> Findings:
     """Return what an ONNX file holds that must not be served."""
-    model = load(path)
+    model = read(path, weights=False)
     versions = {each.domain: each.version for each in model.opset_import}
     local = {(each.domain, each.name) for each in model.functions}
     nodes = list(_nodes(model.graph.node, "the main graph"))
@@ -37,21 +36,6 @@ def findings(path: Path) -> Findings:
         random_ops=tuple(each for node, each in nodes if node.op_type in RANDOM),
         unknown_ops=tuple(each for node, each in nodes if not _known(node, versions, local)),
     )
-
-
-def load(path: Path) -> onnx.ModelProto:
-    """Return the model in an ONNX file, without external data.
-
-    Raises:
-        ValueError: if the file is not an ONNX model, or is cut off.
-    """
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except DecodeError as error:
-        raise unreadable(path, "ONNX file", error) from error
-    if not model.opset_import or not model.graph.output:
-        raise unreadable(path, "ONNX file", "it holds no graph")
-    return model
 
 
 def _nodes(nodes: Iterable[onnx.NodeProto], where: str) -> Iterator[tuple[onnx.NodeProto, Finding]]:

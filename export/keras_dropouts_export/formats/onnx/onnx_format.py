@@ -15,6 +15,7 @@ from keras_dropouts_export.formats.onnx import (
     large_weights_files,
     low_precision,
     onnx_audit,
+    onnx_file,
     onnx_interface,
     onnx_runtime,
     onnx_writer,
@@ -74,7 +75,7 @@ class OnnxFormat(Format):
             low_precision.to_float16(path, MOMENTS)
 
     def drawn_in(self, path: Path, inputs: Arrays) -> Arrays:
-        graph = onnx_audit.load(path).graph
+        graph = onnx_file.read(path, weights=False).graph
         names = [node.output[0] for node in graph.node if draw_nodes.is_draw(node)]
         return onnx_runtime.inner_values(path, names, inputs)
 
@@ -129,16 +130,16 @@ class OnnxFormat(Format):
         return onnx_runtime.session_runs(path, function)
 
     def precision_in(self, path: Path) -> str | None:
-        return low_precision.precision_in(onnx_audit.load(path))
+        return low_precision.precision_in(onnx_file.read(path, weights=False))
 
     def sampling_in(self, path: Path) -> str | None:
-        return onnx_writer.sampling_in(onnx_audit.load(path))
+        return onnx_writer.sampling_in(onnx_file.read(path, weights=False))
 
     def decided_in(self, path: Path) -> str | None:
-        return onnx_writer.decided_in(onnx_audit.load(path))
+        return onnx_writer.decided_in(onnx_file.read(path, weights=False))
 
     def self_test_in(self, path: Path) -> str | None:
-        return onnx_writer.self_test_in(onnx_audit.load(path))
+        return onnx_writer.self_test_in(onnx_file.read(path, weights=False))
 
     def interface(self, path: Path) -> Interface:
         return onnx_interface.interface(path, self.files(path))

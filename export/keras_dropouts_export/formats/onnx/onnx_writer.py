@@ -49,8 +49,7 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     name_interface(model, (*inputs, *weight_inputs), function.outputs)
     set_metadata(model, function.name, _metadata(exported))
     describe(model, exported)
-    large_weights.put_in(model, path, names, weights)
-    onnx.save(model, str(path))
+    large_weights.save(model, path, names, weights)
     return replace(function, inputs=tuple(inputs))
 
 

@@ -15,7 +15,7 @@ from onnx import TensorProto
 
 from keras_dropouts.arguments import invalid
 from keras_dropouts_export.formats.finding import Finding, RuntimeFinding
-from keras_dropouts_export.formats.onnx.onnx_audit import load
+from keras_dropouts_export.formats.onnx.onnx_file import read
 
 _UNSIGNED = (TensorProto.UINT32, TensorProto.UINT64)
 
@@ -168,7 +168,7 @@ def runtime_findings(path: Path, runtime: str) -> tuple[RuntimeFinding, ...]:
         names = ", ".join(repr(name) for name in RUNTIMES)
         raise invalid("runtime", f"None, or one of {names}", runtime)
     found: dict[tuple[str, str], RuntimeFinding] = {}
-    for scope in _scopes(load(path)):
+    for scope in _scopes(read(path, weights=False)):
         for node in scope.graph.node:
             for limit in known.limits:
                 key = (node.op_type, limit.reason)

@@ -26,6 +26,7 @@ from keras_dropouts_export.formats.onnx.tf2onnx.fusion import fuse
 from keras_dropouts_export.formats.onnx.tf2onnx.handlers import HANDLERS
 from keras_dropouts_export.formats.onnx.tf2onnx.tf2onnx_patches import patched
 from keras_dropouts_export.tracing.freezing import frozen
+from keras_dropouts_export.tracing.grappler import without_large_feeds
 
 MINIMUM_OPSET = 13
 NATIVE_OPSET = 18  # tf2onnx 1.17 refuses 19 and above
@@ -78,7 +79,7 @@ def _converted(concrete: Any, opset: int, name: str) -> onnx.ModelProto:
     # Freezing first turns constants that the function captured into constants of the graph;
     # tf2onnx would make inputs of them.
     constant = frozen(concrete, name, lower_control_flow=False, aggressive_inlining=True)
-    with _complaints() as complaints, _optimizers(), patched():
+    with _complaints() as complaints, _optimizers(), patched(), without_large_feeds():
         try:
             model, _ = tf2onnx.convert.from_function(
                 _Frozen(constant),

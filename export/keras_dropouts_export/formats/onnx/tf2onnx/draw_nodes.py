@@ -101,10 +101,16 @@ class _Builder:
         self.constant = constants
 
     def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
-        name = f"{self.scope}/{op}_{len(self.nodes)}"
+        name = self.name(f"{op}_{len(self.nodes)}")
         names = [f"{name}:{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(op, inputs, names, name=name, **attributes))
         return names[0] if outputs == 1 else names
+
+    def name(self, of: str) -> str:
+        return f"{self.scope}/{of}"
+
+    def inside(self) -> _Builder:
+        return _Builder(self.name(f"body_{len(self.nodes)}"), self.constant)
 
 
 def handle(graph: Any, node: Any, name: str, _: Any) -> None:
@@ -171,7 +177,8 @@ def _expanded(node: onnx.NodeProto, constants: _Constants) -> list[onnx.NodeProt
 
 
 def _item(builder: _Builder, vector: str, index: int) -> str:
-    return str(builder.node("Gather", [vector, builder.constant(np.array(index))], axis=0))
+    """Return a number of a vector, as a vector of one."""
+    return str(builder.node("Gather", [vector, builder.constant(np.array([index]))], axis=0))
 
 
 def _native(builder: _Builder, shape: str, kind: int, below: str) -> str:

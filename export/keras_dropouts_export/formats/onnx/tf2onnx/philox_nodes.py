@@ -2,7 +2,8 @@
 
 How words of 32 bits are computed is in word_arithmetic.py, and which bits a decision has is told in
 keras_dropouts/noise/stream.py. What depends on the block index alone, or on the seed alone, stays a
-row or a column until the two meet.
+row or a column until the two meet. A runtime takes a tenth of a millisecond to load each node, so
+the ten rounds are a loop where the runtimes have loops, and sizes stay vectors of one number.
 
 Reference: Salmon, Moraes, Dror and Shaw, 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Builder, Words, Words64
 
@@ -24,7 +25,7 @@ _IN_WORD = 4  # decisions whose own bits a word holds
 
 
 class Rows(NamedTuple):
-    """Names of what is drawn: int64, `seeds` of shape (rows,) and scalars.
+    """Names of what is drawn: int64, `seeds` of shape (rows,) and the others of shape (1,).
 
     numbers: how many a sample of a row takes.
     """
@@ -44,7 +45,7 @@ def philox_numbers(
     """
     compute = arithmetic(builder)
     drawn = _drawn(compute, key, rows, rows.numbers)
-    return compute.upper_23(_sliced(builder, drawn, 2, _long(builder, 0), rows.numbers))
+    return compute.upper_23(_first(builder, drawn, rows.numbers))
 
 
 def philox_decisions(
@@ -56,37 +57,34 @@ def philox_decisions(
 ) -> str:
     """Add nodes that tell which decisions of 24 bits are at least the threshold `below`.
 
-    below: an int32 scalar from 0 to 2**24 - 1; the others as for `philox_numbers`. The result is
-    boolean, of shape (rows, samples, numbers).
+    below: an int32 vector of one number from 0 to 2**24 - 1; the others as for `philox_numbers`.
+    The result is boolean, of shape (rows, samples, numbers).
     """
     add = builder.node
     compute = arithmetic(builder)
     own = _parts(builder, rows.numbers, _IN_WORD)
-    runs = _parts(builder, rows.numbers, _RUN)
-    ends = add("Add", [own, _parts(builder, runs, 2)])
+    # The bits that two runs share are in one word.
+    pairs = _parts(builder, rows.numbers, 2 * _RUN)
+    ends = add("Add", [own, pairs])
     drawn = _drawn(compute, key, rows, ends)
-    limits = _limits(compute, _sliced(builder, drawn, 2, own, ends), below, rows, runs)
-    limits = _sliced(builder, limits, 2, _long(builder, 0), own)
-    owned = _sliced(builder, drawn, 2, _long(builder, 0), own)
-    keep = [add("GreaterOrEqual", [part, limits]) for part in compute.bytes(owned)]
-    whole = _interleaved(builder, keep, rows, add("Mul", [own, _long(builder, _IN_WORD)]))
-    return _sliced(builder, whole, 2, _long(builder, 0), rows.numbers)
+    shared = add("Slice", [drawn, own, ends, _longs(builder, 2)])
+    limits = _limits(compute, shared, below)
+    limits = _first(builder, _by_sample(builder, limits, rows, pairs, 2 * _RUN // _IN_WORD), own)
+    owned = compute.bytes(_first(builder, drawn, own))
+    keep = _columns(builder, [add("GreaterOrEqual", [part, limits]) for part in owned])
+    whole = _by_sample(builder, keep, rows, own, _IN_WORD)
+    return _first(builder, whole, rows.numbers)
 
 
-def _limits(compute: Words, drawn: str, below: str, rows: Rows, runs: str) -> str:
-    """Return the threshold of each word's bytes, int32, from the words with the shared bits."""
+def _limits(compute: Words, shared: str, below: str) -> str:
+    """Return the thresholds of words' bytes, int32 of shape (rows, samples, pairs, 2, words)."""
     builder, add = compute.builder, compute.builder.node
-    bits = builder.constant(np.array(0xFFFF, np.int32))
-    low = add("BitwiseAnd", [below, bits])
+    low = add("BitwiseAnd", [below, builder.constant(np.array(0xFFFF, np.int32))])
     high = add("Div", [add("Sub", [below, low]), builder.constant(np.array(2**16, np.int32))])
-    length = add("Mul", [_parts(builder, runs, 2), _long(builder, 2)])
-    halves = _interleaved(builder, compute.halves(drawn), rows, length)
-    halves = _sliced(builder, halves, 2, _long(builder, 0), runs)
+    halves = _columns(builder, compute.halves(shared))
     more = add("Cast", [add("Less", [halves, low])], to=TensorProto.INT32)
-    limits = add("Unsqueeze", [add("Add", [more, high]), builder.constant(np.array([3]))])
-    words = builder.constant(np.array([1, 1, 1, _RUN // _IN_WORD]))
-    repeated = add("Expand", [limits, words])
-    return str(_by_sample(builder, repeated, rows, add("Mul", [runs, _long(builder, 8)])))
+    limits = add("Unsqueeze", [add("Add", [more, high]), _longs(builder, 4)])
+    return str(add("Expand", [limits, _longs(builder, 1, 1, 1, 1, _RUN // _IN_WORD)]))
 
 
 def _drawn(compute: Words, key: tuple[int, int], rows: Rows, count: str) -> str:
@@ -94,34 +92,36 @@ def _drawn(compute: Words, key: tuple[int, int], rows: Rows, count: str) -> str:
     builder = compute.builder
     blocks = _parts(builder, count, 4)
     words = _rounds(compute, key, _start(compute, rows, blocks))
-    return _interleaved(builder, words, rows, builder.node("Mul", [blocks, _long(builder, 4)]))
+    return _by_sample(builder, _columns(builder, words), rows, blocks, 4)
 
 
 def _parts(builder: Builder, count: str, size: int) -> str:
     """Return how many parts of a size hold so many numbers."""
-    rounded = builder.node("Add", [count, _long(builder, size - 1)])
-    return str(builder.node("Div", [rounded, _long(builder, size)]))
+    rounded = builder.node("Add", [count, _longs(builder, size - 1)])
+    return str(builder.node("Div", [rounded, _longs(builder, size)]))
 
 
-def _interleaved(builder: Builder, parts: list[str], rows: Rows, length: str) -> str:
-    """Return numbers of each part in turn, of shape (rows, samples, length)."""
-    axis = builder.constant(np.array([-1]))
-    split = [builder.node("Unsqueeze", [part, axis]) for part in parts]
-    return _by_sample(builder, builder.node("Concat", split, axis=-1), rows, length)
+def _columns(builder: Builder, parts: list[str]) -> str:
+    """Return parts side by side along a new last axis, which comes this late for a reason.
+
+    onnxruntime computes a tensor whose last axis has length 1 with a scalar number by number.
+    """
+    axis = _longs(builder, -1)
+    columns = [builder.node("Unsqueeze", [each, axis]) for each in parts]
+    return str(builder.node("Concat", columns, axis=-1))
 
 
-def _by_sample(builder: Builder, numbers: str, rows: Rows, length: str) -> str:
+def _by_sample(builder: Builder, numbers: str, rows: Rows, parts: str, size: int) -> str:
+    """Return parts of a size as one axis: shape (rows, samples, parts * size)."""
     # No -1 in the shape: a batch may be empty.
-    zero = builder.constant(np.array([0]))
-    sizes = [builder.node("Unsqueeze", [x, zero]) for x in (rows.samples, length)]
-    shape = builder.node("Concat", [builder.node("Shape", [rows.seeds]), *sizes], axis=0)
+    length = builder.node("Mul", [parts, _longs(builder, size)])
+    sizes = [builder.node("Shape", [rows.seeds]), rows.samples, length]
+    shape = builder.node("Concat", sizes, axis=0)
     return str(builder.node("Reshape", [numbers, shape], allowzero=1))
 
 
-def _sliced(builder: Builder, x: str, axis: int, start: str, end: str) -> str:
-    zero = builder.constant(np.array([0]))
-    bounds = [builder.node("Unsqueeze", [each, zero]) for each in (start, end)]
-    return str(builder.node("Slice", [x, *bounds, builder.constant(np.array([axis]))]))
+def _first(builder: Builder, x: str, end: str) -> str:
+    return str(builder.node("Slice", [x, _longs(builder, 0), end, _longs(builder, 2)]))
 
 
 def _start(compute: Words, rows: Rows, blocks: str) -> list[str]:
@@ -130,31 +130,67 @@ def _start(compute: Words, rows: Rows, blocks: str) -> list[str]:
     add = builder.node
     first = add("Mul", [rows.first_sample, blocks])
     end = add("Add", [first, add("Mul", [rows.samples, blocks])])
-    index = add("Range", [first, end, _long(builder, 1)])
+    index = add("Range", [add("Squeeze", [first]), add("Squeeze", [end]), _long(builder, 1)])
     return [
-        add("Unsqueeze", [word, builder.constant(np.array([axis]))])
-        for words, axis in ((index, 0), (rows.seeds, 1))
-        for word in compute.words_of(words)
+        word
+        for numbers, axis in ((index, 0), (rows.seeds, 1))
+        for word in compute.words_of(add("Unsqueeze", [numbers, _longs(builder, axis)]))
     ]
 
 
 def _rounds(compute: Words, key: tuple[int, int], words: list[str]) -> list[str]:
+    """Return the words after all rounds."""
+    if compute.loops:
+        return _looped_rounds(compute, key, words)
     for i in range(_ROUNDS):
-        keys = [
-            compute.word((word + i * step) % 2**32)
-            for word, step in zip(key, _KEY_STEPS, strict=True)
-        ]
-        (high0, low0), (high1, low1) = (
-            compute.product(words[2 * j], _MULTIPLIERS[j]) for j in (0, 1)
-        )
-        words = [
-            compute.xor(compute.xor(high1, keys[0]), words[1]),
-            low1,
-            compute.xor(high0, compute.xor(words[3], keys[1])),
-            low0,
-        ]
+        keys = ((word + i * step) % 2**32 for word, step in zip(key, _KEY_STEPS, strict=True))
+        words = _round(compute, words, [compute.word(each) for each in keys])
     return words
+
+
+def _looped_rounds(compute: Words, key: tuple[int, int], words: list[str]) -> list[str]:
+    """Return the words after all rounds, from a loop whose body is one round."""
+    builder = compute.builder
+    inside = builder.inside()
+    names = [inside.name(each) for each in ("round", "more", "w0", "w1", "w2", "w3", "k0", "k1")]
+    number, more, *state = names
+    within = type(compute)(inside)
+    keys = [
+        inside.node("Add", [each, within.word(step)])
+        for each, step in zip(state[4:], _KEY_STEPS, strict=True)
+    ]
+    goes_on = inside.node("Identity", [more])
+    changed = [*_round(within, state[:4], state[4:]), *keys]
+    scalars = (TensorProto.INT64, TensorProto.BOOL)
+    given = [
+        helper.make_tensor_value_info(name, dtype, [])
+        for name, dtype in zip((number, more), scalars, strict=True)
+    ]
+    given += [helper.make_tensor_value_info(name, compute.dtype, None) for name in state]
+    made = [
+        helper.make_tensor_value_info(goes_on, TensorProto.BOOL, []),
+        *(helper.make_tensor_value_info(name, compute.dtype, None) for name in changed),
+    ]
+    body = helper.make_graph(inside.nodes, "round", given, made)
+    rounds = [_long(builder, _ROUNDS), builder.constant(np.array(True))]
+    start = [*words, *(compute.word(each) for each in key)]
+    return list(builder.node("Loop", [*rounds, *start], len(start), body=body)[:4])
+
+
+def _round(compute: Words, words: list[str], keys: list[str]) -> list[str]:
+    """Return the words after one round."""
+    (high0, low0), (high1, low1) = (compute.product(words[2 * j], _MULTIPLIERS[j]) for j in (0, 1))
+    return [
+        compute.xor(compute.xor(high1, keys[0]), words[1]),
+        low1,
+        compute.xor(high0, compute.xor(words[3], keys[1])),
+        low0,
+    ]
 
 
 def _long(builder: Builder, value: int) -> str:
     return builder.constant(np.array(value, np.int64))
+
+
+def _longs(builder: Builder, *values: int) -> str:
+    return builder.constant(np.array(values, np.int64))

@@ -6,9 +6,10 @@ Opset 18 is the first that has bitwise operations.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import onnx
 from onnx import TensorProto
 
 MINIMUM_OPSET = 18
@@ -17,15 +18,30 @@ MINIMUM_OPSET = 18
 class Builder(Protocol):
     """What makes nodes: returns the name of a node's output, or a list of names for several."""
 
+    nodes: list[onnx.NodeProto]
+
     def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> Any:
         """Add a node."""
 
     def constant(self, value: np.ndarray) -> str:
         """Add a constant and return its name."""
 
+    def name(self, of: str) -> str:
+        """Return a name that nothing else has."""
+
+    def inside(self) -> Builder:
+        """Return what makes the nodes of a subgraph."""
+
 
 class Words(ABC):
-    """Computes words of 32 bits. Each method adds nodes and returns the names of their results."""
+    """Computes words of 32 bits. Each method adds nodes and returns the names of their results.
+
+    dtype: that of a word, as ONNX numbers them; loops: whether the runtimes that this is for run
+    loops right.
+    """
+
+    dtype: ClassVar[int]
+    loops: ClassVar[bool]
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
@@ -61,6 +77,9 @@ class Words(ABC):
 
 class Words64(Words):
     """Words in uint32, and products of two in uint64: the fastest where a runtime has both."""
+
+    dtype = TensorProto.UINT32
+    loops = True
 
     def word(self, value: int) -> str:
         return self.builder.constant(np.array(value, np.uint32))
@@ -113,6 +132,9 @@ class Words32(Words):
     most 23 bits left, so that a runtime that divides in float32 is exact, too. Seeds that are cut
     off to 32 bits are right from -2**31 to 2**31 - 1.
     """
+
+    dtype = TensorProto.INT32
+    loops = False  # OpenCV does not
 
     def word(self, value: int) -> str:
         return self.builder.constant(np.array(value, np.uint32).view(np.int32))

@@ -40,14 +40,14 @@ def philox_file(
     if kind == "numbers":
         result = philox_numbers(builder, key, Rows(*INPUTS), arithmetic)
     else:
-        below = builder.constant(np.array(LIMITS[kind], np.int32))
+        below = builder.constant(np.array([LIMITS[kind]], np.int32))
         result = philox_decisions(builder, key, Rows(*INPUTS), below, arithmetic)
     dtype = TensorProto.INT32 if kind == "numbers" else TensorProto.BOOL
     graph = helper.make_graph(
         builder.nodes,
         "philox",
         [
-            helper.make_tensor_value_info(name, TensorProto.INT64, ["rows"] if i == 0 else [])
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["rows"] if i == 0 else [1])
             for i, name in enumerate(INPUTS)
         ],
         [helper.make_tensor_value_info(result, dtype, ["rows", "samples", "numbers"])],
@@ -70,7 +70,9 @@ def session(
 
 
 def drawn(run: onnxruntime.InferenceSession, *values: Any) -> np.ndarray:
-    feeds = {name: np.array(value, np.int64) for name, value in zip(INPUTS, values, strict=True)}
+    feeds = {
+        name: np.array(value, "int64", ndmin=1) for name, value in zip(INPUTS, values, strict=True)
+    }
     return run.run(None, feeds)[0]
 
 
@@ -137,7 +139,7 @@ def test_openvino_draws_the_numbers_of_32_bit_arithmetic(kind: str) -> None:
     core = openvino().Core()
     read = core.read_model(philox_file(kind, arithmetic=Words32).SerializeToString())
     compiled = core.compile_model(read, "CPU")
-    values = [np.array(value, np.int64) for value in (seeds, 4, 3, 1001)]
+    values = [np.array(value, np.int64, ndmin=1) for value in (seeds, 4, 3, 1001)]
     got = compiled(dict(zip(INPUTS, values, strict=True)))[0]
     for row, seed in zip(got, seeds, strict=True):
         for i in range(3):
@@ -147,7 +149,7 @@ def test_openvino_draws_the_numbers_of_32_bit_arithmetic(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_reference_evaluator_draws_the_numbers_of_32_bit_arithmetic(kind: str) -> None:
     file = ReferenceEvaluator(philox_file(kind, arithmetic=Words32))
-    values = [np.array(value, np.int64) for value in (SEEDS, 4, 2, 33)]
+    values = [np.array(value, np.int64, ndmin=1) for value in (SEEDS, 4, 2, 33)]
     with np.errstate(over="ignore"):  # products wrap, on purpose
         (got,) = file.run(None, dict(zip(INPUTS, values, strict=True)))
     for row, seed in zip(got, SEEDS, strict=True):
