@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_dropouts_export.checks.self_test import finite, values_of
 from keras_dropouts_export.checks.tolerances import TOLERANCE, allowed_for, lowest_precision
-from keras_dropouts_export.checks.trial_inputs import trial_inputs
+from keras_dropouts_export.checks.trial_inputs import drawn_inputs, trial_inputs
 from keras_dropouts_export.formats.format import Arrays, Exported
 from keras_dropouts_export.options import Comparison
 
@@ -31,7 +31,10 @@ def made_for(exported: Exported) -> str | None:
     if exported.sampling is not None and not exported.sampling.seeded:
         return None
     function = exported.served
-    _, drawn, _ = next(trial_inputs(function, batch_sizes=(ROWS,)))
+    if function.chosen is None:
+        _, drawn = next(drawn_inputs(function, batch_sizes=(ROWS,)))
+    else:
+        _, drawn, _ = next(trial_inputs(function))
     if exported.sampling is not None:
         seed = function.inputs[-1].name
         drawn = {**drawn, seed: np.resize(np.array(ROW_SEEDS, "int64"), drawn[seed].shape)}

@@ -34,14 +34,25 @@ def trial_inputs(
     if function.chosen is not None:
         yield from chosen_trials(function, np.random.default_rng(seed))
         return
+    for batch, inputs in drawn_inputs(function, seed, batch_sizes):
+        yield batch, inputs, function.expected(inputs)
+
+
+def drawn_inputs(
+    function: InferenceFunction, seed: int = 0, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> Iterator[tuple[int, Inputs]]:
+    """Yield (batch size, inputs by name), as `trial_inputs` where the user chose none.
+
+    Raises:
+        ExportError: if the function takes none of the inputs that were tried.
+    """
     random = np.random.default_rng(seed)
     domains = input_domains(function)
     fixed = {each.shape[0] for each in function.inputs if each.shape and each.shape[0] is not None}
     batches = sorted(fixed)[:1] or list(batch_sizes)
     sizes = _accepted_sizes(function, batches[0], domains)
     for i, batch in enumerate(batches):
-        inputs = _inputs(function, batch, sizes.of_trial(i), domains, random)
-        yield batch, inputs, function.expected(inputs)
+        yield batch, _inputs(function, batch, sizes.of_trial(i), domains, random)
 
 
 def _accepted_sizes(function: InferenceFunction, batch: int, domains: dict[str, Domain]) -> Sizes:
