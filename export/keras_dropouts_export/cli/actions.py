@@ -14,6 +14,7 @@ from keras_dropouts_export import doctor as diagnose
 from keras_dropouts_export import pipeline
 from keras_dropouts_export import verify as compare
 from keras_dropouts_export.api.any_format import export as export_by_name
+from keras_dropouts_export.cli import summaries
 from keras_dropouts_export.cli.inputs_file import read_inputs
 from keras_dropouts_export.cli.model_file import read_model, write_verified
 from keras_dropouts_export.cli.standard_streams import say, say_report
@@ -38,23 +39,24 @@ def inspect(model: Path, as_json: bool) -> None:
         print_table(("path", "layer", "rate now", "schedule", "learned"), cells)
 
 
-def strip(model: Path, out: Path, overwrite: bool, as_json: bool, inputs: Path | None) -> None:
+def strip(model: Path, out: Path, **options: Any) -> None:
     """Write a model without dropout, once it is read back and found equal."""
-    _rewrite(model, out, overwrite, as_json, inputs, "strip", strip_dropout)
+    _rewrite(model, out, "strip", strip_dropout, **options)
 
 
-def freeze(model: Path, out: Path, overwrite: bool, as_json: bool, inputs: Path | None) -> None:
+def freeze(model: Path, out: Path, **options: Any) -> None:
     """Write a model with constant rates, once it is read back and found equal."""
-    _rewrite(model, out, overwrite, as_json, inputs, "freeze", freeze_dropout)
+    _rewrite(model, out, "freeze", freeze_dropout, **options)
 
 
 def export(
     model: Path,
     out: Path,
     format_name: str,
-    as_json: bool,
     options: dict[str, Any],
     inputs: Path | None,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Write an artifact of a model, once it is proven equal, and print the report."""
     options = {**options, "sample_inputs": read_inputs(inputs)}
@@ -65,13 +67,21 @@ def export(
         step("load")
         loaded = read_model(model)
         report = export_by_name(loaded, out, format=format_name, progress=step, **options)
-    say_report(report, as_json)
+    say_report(report if verbose or as_json else summaries.of_export(report), as_json)
 
 
 def verify(
-    model: Path, artifact: Path, as_json: bool, options: dict[str, Any], inputs: Path | None
+    model: Path,
+    artifact: Path,
+    options: dict[str, Any],
+    inputs: Path | None,
+    verbose: bool,
+    as_json: bool,
 ) -> bool:
-    """Compare an artifact with a model, print both sides' distance, and return if it is small."""
+    """Compare an artifact with a model, print both sides' distance, and return if it is small.
+
+    What differs is printed in full.
+    """
     with steps(("load", "verify"), shown=not as_json) as step:
         step("load")
         loaded = read_model(model)
@@ -79,8 +89,10 @@ def verify(
         report = compare(loaded, artifact, sample_inputs=read_inputs(inputs), **options)
     if as_json:
         say(report.to_json())
-    else:
+    elif verbose or not report.ok:
         print_parity(report)
+    else:
+        say_report(summaries.of_parity(report))
     return report.ok
 
 
@@ -94,11 +106,13 @@ def doctor(model: Path, opset: int, as_json: bool, inputs: Path | None) -> bool:
 def _rewrite(
     model: Path,
     out: Path,
-    overwrite: bool,
-    as_json: bool,
-    inputs: Path | None,
     what: str,
     function: Callable[..., keras.Model],
+    *,
+    inputs: Path | None,
+    overwrite: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     samples = read_inputs(inputs)
     with steps(("load", what, "save", "verify", "place"), shown=not as_json) as step:
@@ -111,5 +125,7 @@ def _rewrite(
     if as_json:
         rows = [row.__dict__ for row in report.rows]
         say(json.dumps({"ok": True, "path": str(out), "rows": rows}, indent=2))
-    else:
+    elif verbose:
         print_rewritten(report, out)
+    else:
+        say_report(summaries.of_rewritten(report, out))

@@ -23,6 +23,9 @@ from keras_dropouts_export.cli.score_command import score
 _SUFFIXES = ", ".join(f"{' or '.join(row.suffixes) or 'none'}: {row.name}" for row in formats.TABLE)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+_verbose = click.option(
+    "-v", "--verbose", is_flag=True, help="Print every layer and comparison, and no summary."
+)
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at OUT.")
 _import = click.option(
     "--import",
@@ -93,13 +96,14 @@ def inspect(model: Path, as_json: bool) -> None:
 @_out
 @_inputs
 @_overwrite
+@_verbose
 @_json
-def strip(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json: bool) -> None:
+def strip(model: Path, out: Path, **options: Any) -> None:
     """Write MODEL without dropout to OUT, a .keras file."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    actions.strip(model, out, overwrite, as_json, inputs)
+    actions.strip(model, out, **options)
 
 
 @cli.command()
@@ -107,8 +111,9 @@ def strip(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json:
 @_out
 @_inputs
 @_overwrite
+@_verbose
 @_json
-def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json: bool) -> None:
+def freeze(model: Path, out: Path, **options: Any) -> None:
     """Write MODEL with constant rates to OUT, a .keras file.
 
     Layers of keras_dropouts become Keras's own, where Keras has such a layer.
@@ -116,7 +121,7 @@ def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
-    actions.freeze(model, out, overwrite, as_json, inputs)
+    actions.freeze(model, out, **options)
 
 
 @cli.command()
@@ -135,6 +140,7 @@ def freeze(model: Path, out: Path, inputs: Path | None, overwrite: bool, as_json
 @_rtol
 @_inputs
 @_overwrite
+@_verbose
 @_json
 def export(
     model: Path,
@@ -145,6 +151,7 @@ def export(
     rtol: float | None,
     inputs: Path | None,
     overwrite: bool,
+    verbose: bool,
     as_json: bool,
     **others: Any,
 ) -> None:
@@ -162,7 +169,7 @@ def export(
     options |= {"seed": seed, "atol": atol, "rtol": rtol, "overwrite": overwrite}
     if "second_process" in row.options:  # one who waits for a command waits for this as well
         options["second_process"] = True
-    actions.export(model, out, row.name, as_json, options, inputs)
+    actions.export(model, out, row.name, options, inputs, verbose, as_json)
 
 
 @cli.command()
@@ -186,15 +193,23 @@ def export(
     help="ONNX only: an execution provider of onnxruntime to run ARTIFACT on (cuda, for example). "
     "May be given several times.",
 )
+@_verbose
 @_json
-def verify(model: Path, artifact: Path, inputs: Path | None, as_json: bool, **options: Any) -> None:
+def verify(
+    model: Path,
+    artifact: Path,
+    inputs: Path | None,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Compare ARTIFACT, an exported file or folder, with MODEL."""
     quiet_start.load_tensorflow()
     from keras_dropouts_export.cli import actions
 
     options["second_process"] = True  # one who waits for a command waits for this as well
     options["providers"] = options["providers"] or None
-    equal = actions.verify(model, artifact, as_json, options, inputs)
+    equal = actions.verify(model, artifact, options, inputs, verbose, as_json)
     sys.exit(0 if equal else 1)
 
 

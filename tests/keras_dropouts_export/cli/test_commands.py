@@ -100,6 +100,37 @@ def test_export_onnx_and_verify(capsys, model, saved, tmp_path):
     assert f"{out}: equal" in text
 
 
+@pytest.mark.parametrize(
+    ("command", "out", "detail"),
+    [
+        ("strip", "new.keras", "what became of it"),
+        ("freeze", "new.keras", "what became of it"),
+        ("export", "new.onnx", "batch 7"),
+        ("verify", "new.onnx", "allowed"),
+    ],
+)
+def test_a_summary_comes_first_and_the_details_when_asked_for(
+    capsys, saved, tmp_path, command, out, detail
+):
+    path = tmp_path / out
+    if command == "verify":
+        run(capsys, "export", saved, path)
+    overwrite = [] if command == "verify" else ["--overwrite"]
+    status, short, _ = run(capsys, command, saved, path, *overwrite)
+    _, whole, _ = run(capsys, command, saved, path, *overwrite, "--verbose")
+    _, again, _ = run(capsys, command, saved, path, *overwrite, "-v")
+    assert status == 0
+    assert whole == again
+    assert f"{path}" in short
+    assert "equal" in short
+    assert "--verbose" in short
+    assert len(short.splitlines()) <= 8
+    assert "--verbose" not in whole
+    assert len(whole.splitlines()) > len(short.splitlines())
+    assert detail in whole
+    assert detail not in short
+
+
 def test_export_saved_model_json(capsys, saved, tmp_path):
     out = tmp_path / "served"
     status, text, _ = run(capsys, "export", saved, out, "--json")
