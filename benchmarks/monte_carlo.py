@@ -174,6 +174,37 @@ def numbers(seconds: float) -> Timings:
     return interleaved(sides, seconds)
 
 
+def loading(rounds: int = 9) -> str:
+    """Time how long onnxruntime takes to load a file with ten dropout layers, as a table."""
+    inner = [
+        layer
+        for _ in range(10)
+        for layer in (layers.Dense(64, activation="relu"), kd.ScheduledDropout(0.1))
+    ]
+    model = keras.Sequential([keras.Input((64,)), *inner])
+    ways: dict[str, dict[str, Any]] = {
+        "no dropout": {},
+        "philox, 8 samples": {"samples": 8},
+        "portable, 8 samples": {"samples": 8, "rng": "portable"},
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    nodes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / f"{i}.onnx" for i, name in enumerate(ways)}
+        for name, options in ways.items():
+            kde.export_onnx(model, paths[name], **options)
+            nodes[name] = kde.audit(paths[name]).operations
+        for _ in range(rounds):
+            for name, path in paths.items():
+                begin = time.perf_counter()
+                session(path)
+                times[name].append(time.perf_counter() - begin)
+    lines = ["| a file with ten dropout layers | nodes | ms to load |", "|---|---|---|"]
+    medians = {name: statistics.median(each) * 1e3 for name, each in times.items()}
+    lines += [f"| {name} | {nodes[name]} | {medians[name]:.0f} |" for name in ways]
+    return "\n".join(lines)
+
+
 def table(title: str, timings: Timings) -> str:
     """Return times and ratios as a Markdown table."""
     once = timings["deterministic"]
@@ -241,7 +272,8 @@ def main() -> None:
         f"{onnx.__version__}. Batch {BATCH}, "
         f"{arguments.clock} time."
     )
-    parts = [environment, *(table(*each) for each in results.items()), "\n".join(lines)]
+    tables = [*(table(*each) for each in results.items()), "\n".join(lines), loading()]
+    parts = [environment, *tables]
     text = "\n\n".join(parts) + "\n"
     print(text)
     (arguments.output / "monte_carlo.md").write_text(text)

@@ -57,7 +57,7 @@ def draw(path: Path, picture: Path) -> None:
     axis.set_title("Our layers against Keras's, and against a copy of the tensor")
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
 
