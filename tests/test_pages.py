@@ -1,5 +1,6 @@
 """Tests that the code of the site's pages runs, and that navigation and reference are whole."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -72,3 +73,22 @@ def test_the_reference_has_every_public_name_and_command():
     spec.loader.exec_module(module)
     for name, text in module.pages().items():
         assert (DOCS / "reference" / f"{name}.md").read_text() == text, "run `make reference`"
+
+
+def test_the_errors_that_the_page_of_refusals_quotes_are_those_of_the_code():
+    page = (DOCS / "how_to" / "refused.md").read_text()
+    quoted = re.findall(r"^\| `([^|]*)` \|", page, re.M)
+    assert len(quoted) >= 10
+    told = [
+        "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+        if isinstance(node, ast.JoinedStr)
+        else str(node.value)
+        for path in (ROOT / "export").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.JoinedStr, ast.Constant))
+    ]
+    told = [text.replace("`", "") for text in told]
+    for text in quoted:
+        for part in re.split(r"`, `|…", text):
+            words = part.strip(" :,`")
+            assert not words or any(words in each for each in told), words

@@ -18,6 +18,7 @@ from keras_dropouts.keras_internals.layers import (
     unlocked,
 )
 from keras_dropouts.surgery.clone import carry_state, clone_layer
+from keras_dropouts.surgery.compiling import compile_like
 from keras_dropouts.surgery.held_layers import layers_in, swapped
 from keras_dropouts.surgery.model_checks import check_model
 from keras_dropouts.surgery.rewrite import rewrite
@@ -40,7 +41,8 @@ def replace_dropout(
     replaced in the copy of that layer, whatever the attributes are called. `dropout=` of attention
     and recurrent layers is no layer; where it is above 0 it stays, which a warning says. As the
     class of a custom layer makes its own dropout again when a saved model is loaded, keep such a
-    model by `save_weights` and do the replacement again.
+    model by `save_weights` and do the replacement again. The new model is compiled as `model` is,
+    with an optimizer that begins anew.
 
     Args:
         model: A built Sequential or Functional model.
@@ -67,6 +69,7 @@ def replace_dropout(
     new = replacement.of_graph(model)
     replacement.inside(new)
     replacement.report(new)
+    compile_like(model, new)
     return new
 
 
@@ -166,14 +169,12 @@ class _Replacement:
             )
 
 
-def _layers_in(value: Any) -> list[Any]:
-    return [part for part in keras.tree.flatten(value) if isinstance(part, keras.layers.Layer)]
-
-
 def add_dropout(
     model: keras.Model, function: Callable[[Any], keras.layers.Layer | None]
 ) -> keras.Model:
     """Return a new model with dropout after chosen layers, weights carried over.
+
+    It is compiled as `model` is, with an optimizer that begins anew.
 
     Args:
         model: A built Sequential or Functional model; layers of nested ones are asked too.
@@ -225,6 +226,7 @@ def add_dropout(
     new = rewrite(model, replace)
     for layer, wrapper in wrapped:
         carry_state(layer, wrapper.layer)
+    compile_like(model, new)
     return new
 
 
