@@ -29,8 +29,8 @@ class VariationalDropout(WrappingDropout):
     """Wraps a layer and learns a Gaussian noise for each of its weights.
 
     Each weight w is w * (1 + sqrt(alpha) * n), with n from the standard normal distribution and
-    its own alpha, which is learned as log sigma**2 = log(alpha * w**2). In training the noise is
-    drawn for the outputs: normal with mean x @ w and variance x**2 @ sigma**2. The loss gets
+    its own alpha, which is learned as `log sigma**2 = log(alpha * w**2)`. In training the noise is
+    drawn for the outputs: normal with mean x @ w and variance `x**2 @ sigma**2`. The loss gets
     `kl_weight` times the divergence from the prior, approximately
 
         -sum(k1 * sigmoid(k2 + k3 * log alpha) - 0.5 * log(1 + 1 / alpha) - k1).

@@ -25,7 +25,7 @@ def row_seeds(seed: int, rows: int, first: int = 0) -> np.ndarray:
         seed of row i: mix(mix(seed) + i * 0x9E3779B97F4A7C15), taken as a signed integer
 
     Args:
-        seed: Any integer of 64 bits, from -2**63 to 2**63 - 1.
+        seed: Any integer of 64 bits, from `-2**63` to `2**63 - 1`.
         rows: The number of rows, an integer not below 0.
         first: The number of the first row in the data, an integer not below 0.
 

@@ -58,7 +58,7 @@ def calibrate(
         method: "temperature", one number; "vector", a weight and a bias for each class; "isotonic",
             a rising function for each class, for 1,000 rows and more; "std", for numbers: the
             factor s of the standard deviation with the best Gaussian likelihood,
-            s**2 = mean((y - mean)**2 / std**2).
+            `s**2 = mean((y - mean)**2 / std**2)`.
         within: Whether each sample is scaled, and not their mean; for "temperature" with samples.
         samples: How many samples a model is to draw; None for none, or for 32 where the method
             needs them.

@@ -31,7 +31,7 @@ def _logs(p: Any, xp: Any) -> Any:
 
 @register
 class TemperatureScaling(Calibration):
-    """Raises class probabilities to the power 1 / temperature: q_c = p_c**(1/t) / sum p**(1/t).
+    """Raises class probabilities to the power 1 / temperature: `q_c = p_c**(1/t) / sum p**(1/t)`.
 
     That is the softmax of logits divided by t. The order of the classes stays, so accuracy does;
     above 1 predictions become less certain.

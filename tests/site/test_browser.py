@@ -112,3 +112,9 @@ def test_no_page_asks_another_server_for_what_it_shows():
     for page in SITE.rglob("*.html"):
         text = page.read_text()
         assert outside.findall(text) == styles.findall(text) == [], page
+
+
+def test_no_formula_is_taken_for_bold_text():
+    for page in SITE.rglob("*.html"):
+        found = re.search(r"[\w)]<(strong|em)>.{0,60}", page.read_text())
+        assert found is None, (page.relative_to(SITE), found[0])

@@ -66,7 +66,7 @@ def export_onnx(
             all of them. Where rows run one by one, all samples of a row run together.
         rng: "philox"; or "portable", which draws the same bits in integers of 32 bits alone, for
             runtimes that compute wider ones wrongly (OpenVINO), and takes longer: seeds must be
-            from -2**31 to 2**31 - 1 there; or "native" for the runtime's own generator: it takes
+            from `-2**31` to `2**31 - 1` there; or "native" for the runtime's own generator: it takes
             no seed, so the file has no such input, a new session may begin with the numbers of
             the last, and runtimes differ. It needs an opset up to 21.
         fixed_masks: Whether all rows that are served together share the masks that the first row's
