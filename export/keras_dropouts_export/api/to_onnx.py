@@ -66,9 +66,9 @@ def export_onnx(
             all of them. Where rows run one by one, all samples of a row run together.
         rng: "philox"; or "portable", which draws the same bits in integers of 32 bits alone, for
             runtimes that compute wider ones wrongly (OpenVINO), and takes longer: seeds must be
-            from `-2**31` to `2**31 - 1` there; or "native" for the runtime's own generator: it takes
-            no seed, so the file has no such input, a new session may begin with the numbers of
-            the last, and runtimes differ. It needs an opset up to 21.
+            from `-2**31` to `2**31 - 1` there; or "native" for the runtime's own generator: it
+            takes no seed, so the file has no such input, a new session may begin with the numbers
+            of the last, and runtimes differ. It needs an opset up to 21.
         fixed_masks: Whether all rows that are served together share the masks that the first row's
             seed gives, as an ensemble of `samples` sub-networks does. Give every row the same seed,
             so that it does not matter with which other rows a server puts it together.

@@ -3,7 +3,7 @@
 How words of 32 bits are computed is in word_arithmetic.py, and which bits a decision has is told in
 keras_dropouts/noise/stream.py. What depends on the block index alone, or on the seed alone, stays a
 row or a column until the two meet. A runtime takes a tenth of a millisecond to load each node, so
-the ten rounds are a loop where the runtimes have loops, and sizes stay vectors of one number.
+most rounds are a loop where the runtimes have loops, and sizes stay vectors of one number.
 
 Reference: Salmon, Moraes, Dror and Shaw, 2011, "Parallel random numbers: as easy as 1, 2, 3".
 """
@@ -20,6 +20,7 @@ from keras_dropouts_export.formats.onnx.tf2onnx.word_arithmetic import Builder, 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
+_MEETING = 2  # rounds after which all words have one shape, as OpenVINO wants a loop's states
 _RUN = 32  # decisions that share the lower 16 of their 24 bits
 _IN_WORD = 4  # decisions whose own bits a word holds
 
@@ -140,16 +141,21 @@ def _start(compute: Words, rows: Rows, blocks: str) -> list[str]:
 
 def _rounds(compute: Words, key: tuple[int, int], words: list[str]) -> list[str]:
     """Return the words after all rounds."""
+    written_out = _MEETING if compute.loops else _ROUNDS
+    for i in range(written_out):
+        words = _round(compute, words, [compute.word(each) for each in _keys(key, i)])
     if compute.loops:
-        return _looped_rounds(compute, key, words)
-    for i in range(_ROUNDS):
-        keys = ((word + i * step) % 2**32 for word, step in zip(key, _KEY_STEPS, strict=True))
-        words = _round(compute, words, [compute.word(each) for each in keys])
+        words = _looped_rounds(compute, _keys(key, written_out), words, _ROUNDS - written_out)
     return words
 
 
-def _looped_rounds(compute: Words, key: tuple[int, int], words: list[str]) -> list[str]:
-    """Return the words after all rounds, from a loop whose body is one round."""
+def _keys(key: tuple[int, int], number: int) -> list[int]:
+    """Return the key of a round."""
+    return [(word + number * step) % 2**32 for word, step in zip(key, _KEY_STEPS, strict=True)]
+
+
+def _looped_rounds(compute: Words, key: list[int], words: list[str], count: int) -> list[str]:
+    """Return the words after so many rounds more, from a loop whose body is one round."""
     builder = compute.builder
     inside = builder.inside()
     names = [inside.name(each) for each in ("round", "more", "w0", "w1", "w2", "w3", "k0", "k1")]
@@ -172,7 +178,7 @@ def _looped_rounds(compute: Words, key: tuple[int, int], words: list[str]) -> li
         *(helper.make_tensor_value_info(name, compute.dtype, None) for name in changed),
     ]
     body = helper.make_graph(inside.nodes, "round", given, made)
-    rounds = [_long(builder, _ROUNDS), builder.constant(np.array(True))]
+    rounds = [_long(builder, count), builder.constant(np.array(True))]
     start = [*words, *(compute.word(each) for each in key)]
     return list(builder.node("Loop", [*rounds, *start], len(start), body=body)[:4])
 
