@@ -46,7 +46,7 @@ def test_the_page_shows_what_keras_gives(seen, model, number):
     assert 50 < (pixels > 0).sum() < 300
     prediction = kd.mc_predict(model, pixels, samples=samples, seed=seed, verbose=False)
     wanted = np.asarray(prediction.samples)[:, 0]
-    assert np.ptp(wanted, axis=0).max() > 1e-3  # other masks, other numbers
+    assert np.ptp(wanted, axis=0).max() > 1e-4  # other masks change twenty times what is allowed
     given = {"samples": wanted, "mean": prediction.mean[0], "std": prediction.std[0]}
     for name, values in given.items():
         np.testing.assert_allclose(found[name], values, rtol=0.0, atol=5e-6, err_msg=name)
