@@ -3,15 +3,15 @@
 import inspect
 from pathlib import Path
 
-import onnx
 import pytest
 import tensorflow as tf
 
 import keras_dropouts_export as kde
+from keras_dropouts_export.formats.onnx import onnx_writer
 from served import dense_model
 
 HOME = Path(inspect.getfile(kde)).parent
-WRITERS = {"m.onnx": (onnx, "save"), "m": (tf.saved_model, "save")}
+WRITERS = {"m.onnx": (onnx_writer, "write"), "m": (tf.saved_model, "save")}
 
 
 @pytest.mark.parametrize("samples", [None, 2])

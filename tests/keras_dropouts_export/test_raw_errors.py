@@ -12,7 +12,7 @@ from keras import layers, ops
 
 import keras_dropouts_export as kde
 from keras_dropouts_export.errors import said_by
-from keras_dropouts_export.formats.onnx import onnx_writer
+from keras_dropouts_export.formats.onnx import onnx_file, onnx_writer
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.openvino import openvino_writer
 from keras_dropouts_export.formats.saved_model import saved_model_runtime
@@ -35,8 +35,8 @@ STAGES = {
     "tf2onnx": (adapter.tf2onnx.convert, "from_function", ("m.onnx",)),
     "lift": (onnx.version_converter, "convert_version", ("m.onnx",)),
     "onnx names": (onnx_writer, "name_interface", ("m.onnx",)),
-    "onnx save": (onnx, "save", ("m.onnx",)),
-    "onnx load": (onnx, "load", ("m.onnx",)),
+    "onnx write": (onnx_writer, "write", ("m.onnx",)),
+    "onnx read": (onnx_file, "_without_weights", ("m.onnx",)),
     "onnxruntime": (onnxruntime, "InferenceSession", ("m.onnx",)),
     "saved_model save": (tf.saved_model, "save", ("m", "m.tflite", "m.xml")),
     "saved_model load": (tf.saved_model, "load", ("m",)),

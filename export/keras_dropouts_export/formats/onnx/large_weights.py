@@ -18,7 +18,7 @@ import onnx
 
 from keras_dropouts.keras_internals.layers import parts
 from keras_dropouts_export.formats.onnx.graph_edits import subgraphs
-from keras_dropouts_export.formats.onnx.onnx_file import KEPT, described, raw, write
+from keras_dropouts_export.formats.onnx.onnx_file import KEPT, described, raw
 
 APART = 2**27  # bytes of weights from which on they stay out of the graph while it is made
 LARGE = 1_800_000_000  # bytes of weights from which on they go to a second file
@@ -47,20 +47,22 @@ def data_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.data")
 
 
-def save(model: onnx.ModelProto, path: Path, names: Sequence[str], weights: Sequence[Any]) -> None:
-    """Write a model to `path` with constants for its inputs `names`: the values of `weights`.
+def put_in(
+    model: onnx.ModelProto, path: Path, names: Sequence[str], weights: Sequence[Any]
+) -> Sources:
+    """Make constants of the inputs `names` of a model that goes to `path`: the values of `weights`.
 
-    What does not fit into the file is written to a second one beside it.
+    Returns what the file itself is to hold. What does not fit into it is written to a second one
+    beside it.
     """
     sources = _moved(model, names, weights)
     if sum(source().nbytes for source in sources.values()) < LARGE:
-        write(model, path, sources)
-        return
+        return sources
     with data_file(path).open("wb") as file:
         for name, source in sources.items():
             tensor = _external(file, name, source(), data_file(path).name)
             model.graph.initializer.append(tensor)
-    write(model, path, {})
+    return {}
 
 
 def _moved(model: onnx.ModelProto, names: Sequence[str], weights: Sequence[Any]) -> Sources:

@@ -13,6 +13,7 @@ from keras_dropouts_export.formats.format import Exported
 from keras_dropouts_export.formats.onnx import large_weights
 from keras_dropouts_export.formats.onnx.descriptions import LABELS, describe
 from keras_dropouts_export.formats.onnx.graph_edits import keep_zeros, name_interface, set_metadata
+from keras_dropouts_export.formats.onnx.onnx_file import write
 from keras_dropouts_export.formats.onnx.tf2onnx import adapter
 from keras_dropouts_export.formats.onnx.tf2onnx.draw_nodes import SAMPLERS
 from keras_dropouts_export.formats.onnx.tf2onnx.gru_nodes import grus_marked, has_gru
@@ -49,7 +50,7 @@ def write_onnx(exported: Exported, path: Path, opset: int) -> InferenceFunction:
     name_interface(model, (*inputs, *weight_inputs), function.outputs)
     set_metadata(model, function.name, _metadata(exported))
     describe(model, exported)
-    large_weights.save(model, path, names, weights)
+    write(model, path, large_weights.put_in(model, path, names, weights))
     return replace(function, inputs=tuple(inputs))
 
 
