@@ -118,7 +118,10 @@ def _decided(drawn: Tensor, count: int, threshold: Tensor) -> Tensor:
     below = (threshold >> 16).astype(jnp.uint32) + (halves < low)
     bytes_ = _split(drawn[..., :own], 8)
     missing = runs * _RUN - 4 * own
-    if not isinstance(missing, int) or missing:
+    if not isinstance(missing, int):  # JAX cannot tell that a symbolic size is not below zero
+        spread = jnp.repeat(below, _RUN, axis=-1, total_repeat_length=runs * _RUN)
+        return bytes_[..., :count] >= spread[..., :count]
+    if missing:
         bytes_ = jnp.pad(bytes_, [(0, 0)] * len(lead) + [(0, missing)])
     keep = bytes_.reshape(*lead, runs, _RUN) >= below[..., None]
     return keep.reshape(*lead, runs * _RUN)[..., :count]
