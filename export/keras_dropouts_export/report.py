@@ -54,11 +54,7 @@ class ExportReport:
         return self.audit.ok and self.parity.ok
 
     def __str__(self) -> str:
-        lines = [f"{printable(self.path)} ({self.description}, {self.bytes:,} bytes)"]
-        lines += [f"  input   {printable(each)}" for each in self.inputs]
-        lines += [f"  output  {printable(each)}" for each in self.outputs]
-        what = f"kept, for {self.samples} samples" if self.samples else "taken out"
-        lines.append(f"  dropout {what}: {len(self.stripped) or 'none'}")
+        lines = head_of(self)
         lines += [
             f"    {printable(row.path)} ({row.layer}, rate {row.rate:.4g})" for row in self.stripped
         ]
@@ -92,3 +88,14 @@ class ExportReport:
         if self.loss is not None:
             parts["loss"] = json.loads(self.loss.to_json())
         return json.dumps({"ok": self.ok, **asdict(self), **parts}, indent=2)
+
+
+def head_of(report: ExportReport) -> list[str]:
+    """Return the first lines of a report: the artifact, its inputs and outputs, and its dropout."""
+    what = f"kept, for {report.samples} samples" if report.samples else "taken out"
+    return [
+        f"{printable(report.path)} ({report.description}, {report.bytes:,} bytes)",
+        *(f"  input   {printable(each)}" for each in report.inputs),
+        *(f"  output  {printable(each)}" for each in report.outputs),
+        f"  dropout {what}: {len(report.stripped) or 'none'}",
+    ]

@@ -39,14 +39,14 @@ def made_for(exported: Exported) -> str | None:
         seed = function.inputs[-1].name
         drawn = {**drawn, seed: np.resize(np.array(ROW_SEEDS, "int64"), drawn[seed].shape)}
     described = {name: _described(x, function.chosen is None) for name, x in drawn.items()}
+    inputs = {name: values_of(each) for name, each in described.items()}
     try:
-        outputs = function.expected({name: values_of(each) for name, each in described.items()})
+        outputs = function.expected(inputs)
     except Exception:  # noqa: BLE001  (a model may take the numbers that were drawn and no others)
         outputs = {}
     if not (outputs and all(_has_numbers(x) for x in outputs.values())):
         described = {name: _described(x, by_formula=False) for name, x in drawn.items()}
-        outputs = function.expected(drawn)
-    inputs = {name: values_of(each) for name, each in described.items()}
+        inputs, outputs = drawn, function.expected(drawn)
     other = function.expected(_with_other_seeds(inputs)) if exported.sampling else {}
     precision, outputs = lowest_precision(function.model), _certain(exported, outputs)
     found = {name: _expected(x, other.get(name), precision) for name, x in outputs.items()}

@@ -8,20 +8,16 @@ from pathlib import Path
 from keras_dropouts_export.checks.parity import ParityReport
 from keras_dropouts_export.models.strip import StripReport
 from keras_dropouts_export.printable import printable
-from keras_dropouts_export.report import ExportReport
+from keras_dropouts_export.report import ExportReport, head_of
 
 _MORE = "Every layer and comparison: --verbose"
 
 
 def of_export(report: ExportReport) -> str:
     """Return what was written, and that it is the model."""
-    kept = f"kept, for {report.samples} samples" if report.samples else "taken out"
     shared = len(report.shared_draws)
     lines = [
-        f"{printable(report.path)} ({report.description}, {report.bytes:,} bytes)",
-        *(f"  input   {printable(each)}" for each in report.inputs),
-        *(f"  output  {printable(each)}" for each in report.outputs),
-        f"  dropout {kept}: {len(report.stripped) or 'none'}",
+        *head_of(report),
         *([f"  rows of a batch share what {shared} layers draw"] if shared else []),
         f"  audit   {report.audit.operations:,} operations, none of them left from training: ok",
         f"  parity  {_compared(report.parity)}: equal, {_error(report.parity)}",
